@@ -1,0 +1,194 @@
+"""The artifact: what a run leaves to be reused, without the code or the data that trained it.
+
+A folder `embeddings/` with the encoder's weights in `layers.safetensors` and a `card.json` that says what they
+are. Nothing in it can execute code, and reading it takes neither Lightning nor Hydra nor the dataset.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from embloom.build import build
+from embloom.files import write_whole
+from embloom.wiring import Wire
+
+FORMAT_VERSION = 1
+LAYERS, CARD = "layers.safetensors", "card.json"
+# A card may name only embloom's own encoders; others are handed to `load` as a class.
+TRUSTED = "embloom.encoders."
+
+
+class Embedding:
+    """A trained encoder.
+
+    Attributes:
+        encoder: the module, in evaluation mode.
+        card: what `card.json` says.
+        layers: the names of the layers that can be asked for.
+        keys: table name -> what its rows are called (vocabulary, items).
+    """
+
+    def __init__(self, encoder: nn.Module, card: dict[str, Any]) -> None:
+        self.encoder, self.card = encoder.eval(), card
+        self.layers: list[str] = list(card["layers"])
+        self.keys: dict[str, list[str]] = card.get("keys", {})
+        self._wire = Wire(encoder.forward, card.get("of"), "encoder")
+
+    @torch.no_grad()
+    def encode(self, inputs: Any, layer: str = "embedding", batch_size: int = 1024) -> Tensor:
+        """Embeds new inputs.
+
+        Args:
+            inputs: for pictures, rows of floats (N, features), pictures (N, H, W[, 3]), a list of Pillow pictures
+                or of paths; else a mapping from the encoder's parameter names to tensors.
+            layer: one of `layers`.
+            batch_size: how many at a time.
+
+        Returns:
+            (N, width) on the CPU.
+
+        Raises:
+            ValueError: there is no such layer, or the inputs do not fit.
+        """
+        if layer not in self.layers:
+            raise ValueError(f"there is no layer '{layer}'; there is: {', '.join(self.layers)}")
+        columns = self._columns(inputs)
+        count = len(next(iter(columns.values())))
+        parts = [
+            self._wire({name: column[i : i + batch_size] for name, column in columns.items()})[layer]
+            for i in range(0, count, batch_size)
+        ]
+        return torch.cat(parts) if parts else torch.empty(0, self.card["layers"][layer])
+
+    def table(self, layer: str) -> Tensor:
+        """The rows (count, width) of an embedding layer that is a table.
+
+        Raises:
+            ValueError: it is none.
+        """
+        table = self.encoder.embedding_layers().get(layer)  # type: ignore[operator]
+        if table is None:
+            raise ValueError(f"layer '{layer}' is no table: use encode(inputs, layer='{layer}')")
+        return table.detach()
+
+    def _columns(self, inputs: Any) -> Mapping[str, Tensor]:
+        if isinstance(inputs, Mapping):
+            return {name: torch.as_tensor(value) for name, value in inputs.items()}
+        described = self.card["inputs"]
+        if "image" not in described:
+            raise ValueError(f"give the inputs by name, a mapping of: {', '.join(self._wire.source.values())}")
+        from embloom.data.pixels import Pixels
+
+        return {self._wire.source.get("image", "image"): Pixels(**described["image"]).of_any(inputs)}
+
+
+def save(
+    folder: Path,
+    *,
+    encoder: nn.Module,
+    node: Mapping[str, Any],
+    supplied: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    about: Mapping[str, Any],
+    keys: Mapping[str, list[str]] | None = None,
+) -> dict[str, Any]:
+    """Writes an artifact; a reader sees the old one or the new one, never half of each.
+
+    Args:
+        folder: `embeddings/` of the run.
+        encoder: the trained module.
+        node: its config node.
+        supplied: what its constructor was offered beside the node, plain containers.
+        inputs: how raw inputs become tensors (`Dataset.inputs`).
+        about: more for the card: names, data fingerprint, metrics, versions.
+        keys: row names of tables.
+
+    Returns:
+        The card.
+    """
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
+    content = safetensors.torch.save(weights)
+    card = {
+        "format_version": FORMAT_VERSION,
+        "content_hash": content_hash(content),
+        "encoder": {key: value for key, value in node.items() if key != "of"},
+        "of": dict(node.get("of") or {}),
+        "supplied": dict(supplied),
+        "inputs": dict(inputs),
+        "layers": dict(encoder.sizes),  # type: ignore[arg-type]
+        "keys": dict(keys or {}),
+        **about,
+    }
+    text = json.dumps(card, indent=2, ensure_ascii=False).encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    # The card goes last: until it is there, or while it names another hash, the folder does not load.
+    write_whole(folder / LAYERS, lambda file: file.write(content))
+    write_whole(folder / CARD, lambda file: file.write(text))
+    return card
+
+
+def load(path: str | Path, encoder: type[nn.Module] | None = None) -> Embedding:
+    """Opens a trained embedding.
+
+    Args:
+        path: a run folder, or its `embeddings/`.
+        encoder: the class, where it is not one of embloom's own; a file cannot name it, since importing what a
+            file names would run it.
+
+    Raises:
+        ValueError: there is no artifact, it is damaged, or of a newer format.
+    """
+    folder = Path(path)
+    if (folder / "embeddings" / CARD).is_file():
+        folder = folder / "embeddings"
+    card = read_card(folder)
+    try:
+        content = (folder / LAYERS).read_bytes()
+        weights = safetensors.torch.load(content)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ValueError(f"{folder / LAYERS} cannot be read: {error}") from error
+    if content_hash(content) != card["content_hash"]:
+        raise ValueError(f"{folder} is damaged: {LAYERS} is not what {CARD} describes")
+    target = str(card["encoder"].get("_target_", ""))
+    if encoder is None and not target.startswith(TRUSTED):
+        raise ValueError(f"{folder} was made with the encoder {target}: import it and call load(path, encoder=...)")
+    module = build(card["encoder"], nn.Module, where="encoder", supplied=card["supplied"], cls=encoder)
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"{folder}: the weights do not fit the encoder {target}: {error}") from error
+    return Embedding(module, card)
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """`card.json` of an artifact.
+
+    Raises:
+        ValueError: it is missing, no JSON, or of a newer format.
+    """
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ValueError(f"{folder} holds no embedding: there is no {CARD}") from error
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder / CARD} cannot be read: {error}") from error
+    version = card.get("format_version") if isinstance(card, dict) else None
+    if not isinstance(version, int):
+        raise ValueError(f"{folder / CARD} is no card of embloom's")
+    if version > FORMAT_VERSION:
+        raise ValueError(f"{folder} has format {version}, newer than this embloom reads ({FORMAT_VERSION}): upgrade it")
+    return card
+
+
+def content_hash(content: bytes) -> str:
+    """Identifies the weights: two artifacts with the same hash hold the same embedding."""
+    return "sha256:" + hashlib.sha256(content).hexdigest()

@@ -1,0 +1,104 @@
+"""Builds an object from a config node: `_target_` names its class, the other keys are its arguments.
+
+Hydra's own `instantiate` calls whatever a file names. Configs are also read back from run folders, so here
+a target must be a class of the kind that is wanted there: naming `os.system` is an error, not a command.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+# Keys of a node that belong to its surroundings (the weighted sum, the wiring), not to the constructor.
+OUTER_KEYS = frozenset({"_target_", "of", "weight"})
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Ends an error message: the closest known names, else all of them."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"there is: {', '.join(known)}" if known else "there is none"
+
+
+def locate(target: str, base: type[T] | tuple[type[T], ...], where: str) -> type[T]:
+    """The class that a dotted `target` names.
+
+    Raises:
+        ValueError: it cannot be imported, or is no subclass of `base`; the message begins with `where`.
+    """
+    module_name, _, name = str(target).rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"{where}._target_={target} cannot be imported: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, base)):
+        kinds = " or ".join(b.__name__ for b in (base if isinstance(base, tuple) else (base,)))
+        raise ValueError(f"{where}._target_={target} is not a {kinds} class")
+    return found
+
+
+def arguments(cls: type, *, supplied: Mapping[str, Any], node: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The keyword arguments for `cls`: the node's keys, and those of `supplied` that it has parameters for.
+
+    Raises:
+        ValueError: a key of the node is no parameter of the class, or a parameter without a default is missing.
+    """
+    parameters = inspect.signature(cls).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    chosen = {key: value for key, value in node.items() if key not in OUTER_KEYS}
+    for key in chosen:
+        if key not in parameters and not takes_any:
+            known = [p for p in parameters if p not in supplied]
+            raise ValueError(f"{where}.{key}: {cls.__name__} has no such parameter; {did_you_mean(key, known)}")
+    chosen |= {key: value for key, value in supplied.items() if key in parameters and key not in chosen}
+    for key, parameter in parameters.items():
+        required = parameter.default is parameter.empty and parameter.kind not in (
+            parameter.VAR_KEYWORD,
+            parameter.VAR_POSITIONAL,
+        )
+        if required and key not in chosen:
+            raise ValueError(f"{where}.{key} is missing: {cls.__name__} needs it")
+    return chosen
+
+
+def build(
+    node: Mapping[str, Any],
+    base: type[T] | tuple[type[T], ...],
+    *,
+    where: str,
+    supplied: Mapping[str, Any] | None = None,
+    cls: type[T] | None = None,
+) -> T:
+    """Builds the object that `node` describes.
+
+    Args:
+        node: `_target_` and the constructor's arguments, plain containers.
+        base: what the target must be a subclass of.
+        where: the override that reaches this node (`encoder`, `loss.color`), for messages.
+        supplied: values offered to the constructor by parameter name (`sizes`); not passed if it has no such
+            parameter.
+        cls: build this class, whatever the node names.
+
+    Raises:
+        ValueError: for every mistake in the node, with the override to type instead.
+    """
+    if cls is None:
+        if "_target_" not in node:
+            raise ValueError(f"{where} has no _target_: name its class, e.g. {where}._target_=package.module.Class")
+        cls = locate(node["_target_"], base, where)
+    kwargs = arguments(cls, supplied=supplied or {}, node=node, where=where)
+    try:
+        return cls(**kwargs)
+    except ValueError as error:
+        # A constructor knows its parameter, not the term it was built for: `margin=-1: ...` -> `loss.triplet.margin=`
+        raise ValueError(f"{where}.{error}" if re.match(r"\w+=", str(error)) else str(error)) from error
+    except TypeError as error:
+        raise ValueError(f"{where}: {cls.__name__} does not take these arguments: {error}") from error

@@ -1,0 +1,1 @@
+"""Callbacks: what happens around the training steps."""

@@ -1,0 +1,141 @@
+"""The `embloom` command. Help and lists answer at once: torch and Hydra are imported by what needs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+CONFIGS = Path(__file__).parent / "configs"
+GROUPS = ("experiment", "dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "callbacks", "probe")
+
+USAGE = """\
+embloom trains embeddings, shows what each loss kept in them, and lets you reuse them.
+
+usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cfg job shows the configuration
+       embloom resume RUN_FOLDER [key=value ...]          continue a run exactly where it stopped
+       embloom runs [FOLDER]                              list runs (default: outputs)
+       embloom completion bash|zsh                        shell completion: eval "$(embloom completion bash)"
+       embloom --help | --version
+
+the most useful commands:
+  embloom train                                             handwritten digits, no download, a few seconds
+  embloom train dataset=mnist encoder.layers=1024-512-10    MNIST, downloaded to ./data (dataset.root=...)
+  embloom train -m loss=cross_entropy,supervised_contrastive,triplet    compare losses
+  embloom resume outputs/digits-mlp-cross_entropy/DATE_TIME continue a stopped run
+  tensorboard --logdir outputs                              look at all runs
+
+what can be selected (your own with --config-dir DIR):
+{groups}
+
+all settings of a choice: embloom train dataset=mnist --cfg job
+"""
+
+
+def main() -> None:
+    """Runs the command in `sys.argv`."""
+    arguments = sys.argv[1:]
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help", "help"):
+        print(USAGE.format(groups=groups_text()), end="")
+        return
+    if name == "--version":
+        from embloom import __version__
+
+        print(__version__)
+        return
+    if name not in COMMANDS:
+        from embloom.build import did_you_mean
+
+        print(f"there is no command '{name}'; {did_you_mean(name, COMMANDS)} See embloom --help", file=sys.stderr)
+        sys.exit(2)
+    guarded(COMMANDS[name], arguments[1:])
+
+
+def groups_text() -> str:
+    """The options of each group, a line each."""
+    lines = []
+    for group in GROUPS:
+        options = sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+        if options:
+            lines.append(f"  {group:<11}{' '.join(options)}")
+    return "\n".join(lines)
+
+
+def guarded(command: Callable[[list[str]], None], arguments: list[str]) -> None:
+    """Calls a command; a mistake of the user's gives a short message and exit status 2."""
+    full = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    # Hydra prints errors its own way and exits with 1 unless it is told to let them through.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        command(arguments)
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output has gone (`embloom runs | head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        from embloom.errors import message_for
+
+        message = message_for(error)
+        if full or message is None:
+            raise
+        for line in message.splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        sys.exit(2)
+
+
+def train(arguments: list[str]) -> None:
+    """`embloom train`: everything after it is Hydra's."""
+    from embloom.compose import train as run
+
+    run(arguments)
+
+
+def resume(arguments: list[str]) -> None:
+    """`embloom resume RUN_FOLDER [overrides]`."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("usage: embloom resume RUN_FOLDER [key=value ...]   e.g. trainer.max_epochs=20; see embloom runs")
+        sys.exit(0 if arguments else 2)
+    from embloom.compose import resume as run
+
+    run(Path(arguments[0]), arguments[1:])
+
+
+def runs(arguments: list[str]) -> None:
+    """`embloom runs [FOLDER]`."""
+    if arguments and arguments[0] in ("-h", "--help"):
+        print("usage: embloom runs [FOLDER]   lists the runs under FOLDER (default: outputs)")
+        return
+    root = Path(arguments[0] if arguments else "outputs")
+    if not root.is_dir():
+        raise ValueError(f"there is no folder {root}: train something first, or name a folder, embloom runs FOLDER")
+    from embloom.listing import print_runs
+
+    print_runs(root)
+
+
+def completion(arguments: list[str]) -> None:
+    """`embloom completion SHELL`: prints what the shell has to evaluate."""
+    if arguments not in (["bash"], ["zsh"]):
+        raise ValueError('name the shell: eval "$(embloom completion bash)" or eval "$(embloom completion zsh)"')
+    script = (Path(__file__).parent / "completion.bash").read_text(encoding="utf-8")
+    print(("autoload -U +X bashcompinit && bashcompinit\n" if arguments == ["zsh"] else "") + script, end="")
+
+
+def worker(arguments: list[str]) -> None:
+    """One process of a training in several; the first one starts the others with this."""
+    from embloom.compose import worker as run
+
+    run(Path(arguments[0]))
+
+
+COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "train": train,
+    "resume": resume,
+    "runs": runs,
+    "completion": completion,
+}

@@ -1,0 +1,183 @@
+"""What stands between the command line and a run: Hydra composes, and the run gets plain containers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from embloom.cli import CONFIGS, GROUPS
+
+PLAIN_GROUPS = ("trainer", "callbacks", "probe")
+STARTED = datetime.now()
+
+
+def register_resolvers() -> None:
+    """The names that the configuration computes: a run's folder."""
+    OmegaConf.register_new_resolver("embloom.name", run_name, replace=True)
+    OmegaConf.register_new_resolver("embloom.stamp", lambda: f"{STARTED:%Y-%m-%d_%H-%M-%S}", replace=True)
+    OmegaConf.register_new_resolver("embloom.free", free_folder, replace=True)
+
+
+def run_name(choices: DictConfig, terms: Sequence[str]) -> str:
+    """`<dataset>-<encoder>-<loss>`; several losses are joined with +."""
+    return f"{choices.get('dataset')}-{choices.get('encoder')}-{'+'.join(terms)}"
+
+
+def free_folder(path: str) -> str:
+    """The path itself, or with -2, -3, ... where a run began in the same second."""
+    candidate, number = path, 1
+    while Path(candidate).exists():
+        number += 1
+        candidate = f"{path}-{number}"
+    return candidate
+
+
+def train(arguments: list[str]) -> None:
+    """Composes and trains; once, or for each job of a sweep."""
+    if any(a.startswith("--experimental-rerun") for a in arguments):
+        raise ValueError("--experimental-rerun reads a pickle, which could execute code: use embloom resume")
+    register_resolvers()
+    sys.argv = [sys.argv[0], *arguments, *sweep_options(arguments)]
+    hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(job)()
+
+
+def sweep_options(arguments: list[str]) -> list[str]:
+    """In a sweep, has the folders named after what is swept, not after what all its runs share."""
+    if not {"-m", "--multirun"} & set(arguments):
+        return []
+    plain = [a for a in arguments if "=" in a and not a.startswith("-")]
+    fixed = [o.key_or_group for o in OverridesParser.create().parse_overrides(plain) if not o.is_sweep_override()]
+    quoted = ",".join(f"'{key}'" for key in fixed)
+    return [f"hydra.job.config.override_dirname.exclude_keys=[{quoted}]"]
+
+
+def job(config: DictConfig) -> float | None:
+    """One run of Hydra's. Returns the monitored value for sweepers that optimise."""
+    chosen = HydraConfig.get()
+    folder = Path(chosen.runtime.output_dir)
+    names = {group: str(chosen.runtime.choices.get(group)) for group in ("dataset", "encoder")}
+    names["loss"] = "+".join(config.loss or [])
+    directories = [s.path for s in chosen.runtime.config_sources if s.provider == "command-line"]
+    metrics = attempt(plain(config), folder, names, directories)
+    return metrics.get("val/loss")
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """The resolved configuration as plain containers.
+
+    Raises:
+        ValueError: a value that must be given is missing.
+    """
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise ValueError("\n".join(f"{key} must be given: add {key}=..." for key in missing))
+    container = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
+
+
+def attempt(config: dict[str, Any], folder: Path, names: dict[str, str], directories: list[str]) -> dict[str, float]:
+    """Trains; leaves no empty folder behind where nothing began."""
+    from embloom.run import start
+
+    try:
+        return stoppable(folder, lambda: start(config, folder, names, directories))
+    except ValueError:
+        for place in (folder, folder.parent):
+            if place.is_dir() and not any(place.iterdir()):
+                place.rmdir()
+        raise
+
+
+def stoppable(folder: Path, run: Any) -> dict[str, float]:
+    """Runs; if a signal stops it, the last line printed is the command that continues it."""
+    from embloom.callbacks.checkpoints import StoppedError
+
+    try:
+        metrics: dict[str, float] = run()
+        return metrics
+    except StoppedError as error:
+        print(f"{error}; continue with:\nembloom resume {folder}", flush=True)
+        sys.exit(128 + error.signum)
+
+
+def resume(folder: Path, overrides: list[str]) -> None:
+    """Continues a run, with settings of the trainer and the like changed.
+
+    Raises:
+        ValueError: it is no run folder, or an override would make it another run.
+    """
+    from embloom.run import resume as run
+    from embloom.runs import CONFIG, read_state
+
+    state = read_state(folder)
+    config = OmegaConf.load(folder / CONFIG)
+    assert isinstance(config, DictConfig)
+    OmegaConf.set_struct(config, True)
+    changes: dict[str, Any] = {}
+    for override in OverridesParser.create().parse_overrides(overrides):
+        key, value = override.key_or_group, override.value()
+        group, _, rest = key.partition(".")
+        check_resumable(key, group)
+        if not rest and group in GROUPS:
+            with open_dict(config):
+                config[group] = group_config(group, value, state.config_dirs)
+        elif override.is_add():
+            OmegaConf.update(config, key, value, force_add=True)
+        else:
+            OmegaConf.update(config, key, value)
+        if group == "optimizer":
+            changes[rest] = tuple(value) if isinstance(value, list) else value
+    stoppable(folder, lambda: run(plain(config), folder, changes))
+
+
+def check_resumable(key: str, group: str) -> None:
+    """Refuses what a checkpoint cannot be continued with.
+
+    Raises:
+        ValueError: the override changes the model, the data or what is drawn.
+    """
+    data = key in ("dataset.root", "dataset.path", "dataset.workers", "dataset.resident", "dataset.stream")
+    values = group == "optimizer" and "." in key and not key.endswith("_target_")
+    if not (group in PLAIN_GROUPS or data or values or key == "evaluate" or key.endswith(".weight")):
+        raise ValueError(
+            f"{key} cannot be changed on a resume, since the run would no longer be the same; what can: "
+            "trainer, callbacks, probe, evaluate, optimizer.lr and the like, loss weights, dataset.root. "
+            "For anything else start a new run with embloom train"
+        )
+
+
+def group_config(group: str, option: Any, config_dirs: list[str]) -> Any:
+    """The configuration of one option of a group (`trainer=gpu`), from Hydra."""
+    text = f"[{','.join(option)}]" if isinstance(option, list) else option
+    return composed([f"{group}={text}"], config_dirs)[group]
+
+
+def composed(overrides: list[str], config_dirs: list[str]) -> DictConfig:
+    """What Hydra makes of the overrides."""
+    register_resolvers()
+    GlobalHydra.instance().clear()
+    path = [f"hydra.searchpath=[{','.join(f'file://{d}' for d in config_dirs)}]"] if config_dirs else []
+    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return hydra.compose("train", overrides=[*overrides, *path])
+
+
+def default_config() -> dict[str, Any]:
+    """The default configuration, unresolved, for suggestions."""
+    container = OmegaConf.to_container(composed([], []))
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
+
+
+def worker(folder: Path) -> None:
+    """A further process of a training in several: the same run from its folder's configuration."""
+    raise NotImplementedError(folder)

@@ -1,0 +1,70 @@
+"""What all picture datasets share: pixel rows in memory as bytes, turned to floats on the device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from embloom.data.base import Dataset
+from embloom.data.pixels import Pixels
+from embloom.seeding import generator
+
+
+class ImageDataset(Dataset):
+    """Pictures with one class label: columns `image` (float rows in 0..1 after `transform`) and `label`.
+
+    Args:
+        side: pictures become side x side pixels.
+        channels: see `Pixels`.
+        fit: see `Pixels`.
+        split_seed: draws the held-out parts; apart from `seed`, so that runs with other seeds are scored on
+            the same samples.
+    """
+
+    labels = ("label",)
+
+    def __init__(
+        self,
+        batch_size: int,
+        side: int = 32,
+        channels: str = "gray",
+        fit: str = "resize",
+        resident: bool | str = "auto",
+        seed: int = 0,
+        split_seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, resident, seed)
+        self.pixels = Pixels(side, channels, fit)
+        self.split_seed = split_seed
+        self.image_shape = self.pixels.shape
+        self.sizes = {"image": self.pixels.size, "label": 0}
+
+    def named_classes(self, names: list[str]) -> None:
+        """Says what the classes are called, and so how many there are."""
+        self.names = {"label": names}
+        self.sizes["label"] = len(names)
+
+    def permutation(self, count: int) -> Tensor:
+        """A fixed order of `count` samples to cut held-out parts from."""
+        return torch.randperm(count, generator=generator(self.split_seed))
+
+    def transform(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
+        """Bytes to floats in 0..1."""
+        return {**batch, "image": batch["image"].float().div_(255)}
+
+    def inputs(self) -> dict[str, Any]:
+        """The `Pixels` that made the rows."""
+        return {"image": {"side": self.pixels.side, "channels": self.pixels.channels, "fit": self.pixels.fit}}
+
+
+def held_out(size: int, count: int, key: str) -> int:
+    """Checks the size of a held-out part against the number of samples.
+
+    Raises:
+        ValueError: it leaves nothing on one side.
+    """
+    if not isinstance(size, int) or not 0 < size < count:
+        raise ValueError(f"dataset.{key}={size}: it must be a whole number between 1 and {count - 1}")
+    return size

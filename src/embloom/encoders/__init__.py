@@ -1,0 +1,1 @@
+"""Encoders: named tensors in, named embedding layers out."""

@@ -1,0 +1,83 @@
+"""The run's TensorBoard events, which a resumed run continues as if it had never stopped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.loggers import TensorBoardLogger
+
+
+class Events(TensorBoardLogger):
+    """Writes events straight into the run folder, so that TensorBoard shows a run by its folder's name.
+
+    Args:
+        folder: the run folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(save_dir=str(folder), name="", version="", default_hp_metric=False, flush_secs=10)
+        self.folder = folder
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Writes what is waiting; the settings are in the run's own config.yaml."""
+        self.experiment.flush()
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Lightning calls this after each of its stages; the run goes on in the same file."""
+        self.experiment.flush()
+
+    @rank_zero_only
+    def close(self) -> None:
+        """Ends the file."""
+        self.experiment.close()
+
+    @rank_zero_only
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """Writes numbers by tag."""
+        for tag, value in values.items():
+            self.experiment.add_scalar(tag, value, step)
+
+    @rank_zero_only
+    def begin(self, settings: Mapping[str, Any], config_text: str) -> None:
+        """Writes the configuration as text, and the settings for the HParams tab.
+
+        Only the session's settings are written: where no run declares an experiment, TensorBoard makes the
+        columns from all runs together.
+        """
+        from tensorboard.plugins.hparams.summary_v2 import hparams_pb
+
+        self.experiment.add_text("config", f"```yaml\n{config_text}\n```", 0)
+        plain = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in settings.items()}
+        # hparams_pb declares a whole experiment; of its two values only the session's start is kept.
+        summary = hparams_pb(plain)
+        for value in list(summary.value):
+            if not value.tag.endswith("session_start_info"):
+                summary.value.remove(value)
+        self.experiment._get_file_writer().add_summary(summary, 0)
+
+    def position(self) -> dict[str, int]:
+        """The event files and their sizes at this moment."""
+        self.experiment.flush()
+        return {path.name: path.stat().st_size for path in event_files(self.folder)}
+
+
+def event_files(folder: Path) -> list[Path]:
+    """The event files of a run, oldest first."""
+    return sorted(folder.glob("events.out.tfevents.*"))
+
+
+def rewind(folder: Path, position: Mapping[str, int]) -> None:
+    """Takes the events back to a `position`, so that a resumed run writes what follows a second time and only
+    the second stays."""
+    for path in event_files(folder):
+        size = position.get(path.name, 0)
+        if size == 0:
+            path.unlink()
+        elif path.stat().st_size > size:
+            os.truncate(path, size)

@@ -1,0 +1,93 @@
+"""The weighted sum of named loss terms; one term is the same code as five."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from embloom.build import build, locate
+from embloom.wiring import Wire
+
+
+class WeightedLoss(nn.Module):
+    """Sums named terms, each a loss module wired to the tensors that its `forward` names.
+
+    Args:
+        terms: term -> its config node: `_target_`, `weight` (default 1), `of` (renames), constructor arguments.
+        sizes: tensor -> width or number of classes; a loss sees them under its own parameter names, so a head
+            reads `sizes["embedding"]` and `sizes["target"]`.
+        supplied: more values offered to the constructors by parameter name.
+
+    Raises:
+        ValueError: there is no term, or a node does not fit its class.
+    """
+
+    def __init__(
+        self, terms: Mapping[str, Mapping[str, Any]], sizes: Mapping[str, int], supplied: Mapping[str, Any]
+    ) -> None:
+        super().__init__()
+        if not terms:
+            raise ValueError("there is no loss: choose one, e.g. loss=cross_entropy")
+        self.terms = nn.ModuleDict()
+        self.wires: dict[str, Wire] = {}
+        self.predictors: dict[str, Wire] = {}
+        self.weights: dict[str, float] = {}
+        for name, node in terms.items():
+            where = f"loss.{name}"
+            self.weights[name] = checked_weight(node.get("weight", 1.0), where)
+            cls_sizes = _named_sizes(node, sizes, where)
+            module = build(node, nn.Module, where=where, supplied={**supplied, "sizes": cls_sizes})
+            self.terms[name] = module
+            self.wires[name] = Wire(module.forward, node.get("of"), where)
+            if hasattr(module, "predict"):
+                self.predictors[name] = Wire(module.predict, None, where)
+                self.predictors[name].source = {p: self.wires[name].source[p] for p in self.predictors[name].source}
+
+    def missing(self, available: Iterable[str]) -> list[str]:
+        """One message for each tensor that a term needs and nobody provides."""
+        available = list(available)
+        return [message for wire in self.wires.values() for message in wire.missing(available)]
+
+    def forward(self, tensors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Named tensors -> (weighted sum, unweighted terms), all scalars. A term of weight 0 is only watched."""
+        terms: dict[str, Tensor] = {}
+        total: Tensor | None = None
+        for name in self.terms:
+            weight = self.weights[name]
+            with torch.set_grad_enabled(torch.is_grad_enabled() and weight != 0):
+                terms[name] = self.wires[name](tensors)
+            part = terms[name] if weight == 1 else weight * terms[name]
+            total = part if total is None else total + part
+        assert total is not None
+        return total, terms
+
+    def predictions(self, tensors: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
+        """Term -> (predicted, true) classes (B,), for the terms that classify (those with a `predict`)."""
+        found: dict[str, tuple[Tensor, Tensor]] = {}
+        for name, predictor in self.predictors.items():
+            target = tensors[self.wires[name].source["target"]]
+            if target.ndim == 1 and not target.is_floating_point():
+                found[name] = (predictor(tensors), target)
+        return found
+
+
+def checked_weight(weight: Any, where: str) -> float:
+    """A weight as a float.
+
+    Raises:
+        ValueError: it is no number, or negative.
+    """
+    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < float("inf"):
+        raise ValueError(f"{where}.weight={weight}: it must be a number of at least 0")
+    return float(weight)
+
+
+def _named_sizes(node: Mapping[str, Any], sizes: Mapping[str, int], where: str) -> dict[str, int]:
+    """The sizes as this loss's `forward` names its tensors."""
+    cls = locate(node.get("_target_", ""), nn.Module, where)
+    # Renaming needs the parameter names of an unbound `forward`; `self` finds no size.
+    wire = Wire(cls.forward, node.get("of"), where)
+    return wire.renamed(sizes)

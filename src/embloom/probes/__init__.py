@@ -1,0 +1,1 @@
+"""Probes: measurements on a frozen embedding."""

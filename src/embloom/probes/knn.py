@@ -1,0 +1,65 @@
+"""The k-nearest-neighbour probe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from embloom.probes.frozen import Frozen, Probe
+
+METRICS = ("euclidean", "cosine")
+CHUNK = 1024
+
+
+class KNN(Probe):
+    """How often the k nearest training samples agree, by majority, on the true class.
+
+    Exact search; a tied vote goes to the class that is nearer, as its nearest member counts.
+
+    Args:
+        k: neighbours.
+        metric: `euclidean` or `cosine`.
+        layers: `embedding`, another name, a list, or `all`.
+
+    Raises:
+        ValueError: k is below 1 or the metric unknown.
+    """
+
+    def __init__(self, k: int = 5, metric: str = "euclidean", layers: str | Sequence[str] = "embedding") -> None:
+        if k < 1:
+            raise ValueError(f"k={k}: it must be at least 1")
+        if metric not in METRICS:
+            raise ValueError(f"metric={metric}: it must be euclidean or cosine")
+        self.k, self.metric, self.layers = k, metric, layers
+
+    def __call__(self, frozen: Frozen) -> dict[str, float]:
+        """`knn_<label>`: accuracy in 0..1."""
+        return {
+            f"knn_{tag}": self.accuracy(
+                frozen.fit[layer], frozen.fit[label], frozen.score[layer], frozen.score[label], frozen.labels[label]
+            )
+            for layer, label, tag in frozen.pairs(self.layers)
+        }
+
+    def accuracy(self, fit: Tensor, fit_label: Tensor, score: Tensor, score_label: Tensor, classes: int) -> float:
+        """Embeddings (N, D) and (M, D), labels (N,) and (M,) -> accuracy on the second."""
+        if self.metric == "cosine":
+            fit, score = F.normalize(fit, dim=1), F.normalize(score, dim=1)
+        right = 0
+        for rows, truth in zip(score.split(CHUNK), score_label.split(CHUNK), strict=True):
+            right += int((self.vote(fit, fit_label, rows, classes) == truth).sum())
+        return right / len(score)
+
+    def vote(self, fit: Tensor, labels: Tensor, rows: Tensor, classes: int) -> Tensor:
+        """The majority class of each row's neighbours: (B, D) -> (B,)."""
+        # |a-b|^2 without |a|^2, which is the same for all neighbours of a.
+        distance = torch.addmm((fit * fit).sum(1), rows, fit.T, alpha=-2)
+        k = min(self.k, len(fit))
+        near = labels[distance.topk(k, dim=1, largest=False, sorted=True).indices]
+        votes = F.one_hot(near, classes).float()
+        # Less than one vote in all, falling with the rank: decides ties for the nearer class.
+        rank = torch.arange(k, 0, -1, device=rows.device).float() / (k * (k + 1))
+        return (votes * (1 + rank[None, :, None])).sum(1).argmax(1)

@@ -1,0 +1,51 @@
+"""Calls a module with the tensors that its parameters name; `of` renames, and that is all it does."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+V = TypeVar("V")
+
+
+class Wire:
+    """A callable that takes its arguments from named tensors.
+
+    Args:
+        function: `forward` of an encoder or a loss; its parameter names are the contract.
+        of: parameter name -> tensor name, for those that differ.
+        where: the override that reaches it (`loss.color`), for messages.
+
+    Raises:
+        ValueError: `of` names a parameter that the function does not have.
+    """
+
+    def __init__(self, function: Callable[..., Any], of: Mapping[str, str] | None, where: str) -> None:
+        self.function = function
+        self.where = where
+        parameters = inspect.signature(function).parameters
+        named = {n: p for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        for name in of or {}:
+            if name not in named:
+                raise ValueError(f"{where}.of.{name}: it takes no such tensor; it takes: {', '.join(named)}")
+        self.source = {name: (of or {}).get(name, name) for name in named}
+        self.required = [name for name, p in named.items() if p.default is p.empty]
+
+    def missing(self, available: Iterable[str]) -> list[str]:
+        """One message for each required tensor that nobody provides."""
+        there = set(available)
+        return [
+            f"{self.where} needs the tensor '{self.source[name]}' and nobody provides it; "
+            f"there is: {', '.join(sorted(there))}. Rename with {self.where}.of.{name}=..."
+            for name in self.required
+            if self.source[name] not in there
+        ]
+
+    def renamed(self, values: Mapping[str, V]) -> dict[str, V]:
+        """`values` as the function's parameters name them, beside the names they had."""
+        return {**values, **{name: values[source] for name, source in self.source.items() if source in values}}
+
+    def __call__(self, tensors: Mapping[str, Any]) -> Any:
+        """Calls the function. Optional parameters that no tensor matches keep their defaults."""
+        return self.function(**{n: tensors[s] for n, s in self.source.items() if s in tensors})
