@@ -8,7 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 CONFIGS = Path(__file__).parent / "configs"
-GROUPS = ("experiment", "dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "callbacks", "probe")
+GROUPS = (
+    "experiment",
+    "dataset",
+    "encoder",
+    "loss",
+    "optimizer",
+    "scheduler",
+    "trainer",
+    "callbacks",
+    "probe",
+)
 
 USAGE = """\
 embloom trains embeddings, shows what each loss kept in them, and lets you reuse them.
@@ -48,7 +58,10 @@ def main() -> None:
     if name not in COMMANDS:
         from embloom.build import did_you_mean
 
-        print(f"there is no command '{name}'; {did_you_mean(name, COMMANDS)} See embloom --help", file=sys.stderr)
+        print(
+            f"there is no command '{name}'; {did_you_mean(name, COMMANDS)} See embloom --help",
+            file=sys.stderr,
+        )
         sys.exit(2)
     guarded(COMMANDS[name], arguments[1:])
 

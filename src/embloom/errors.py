@@ -51,7 +51,7 @@ def of_config(error: BaseException) -> str:
     if "has been overridden" in text or "is not a list" in text:
         return str(error).splitlines()[0]
     if match := re.search(r"(?:missing|mismatched|extraneous|no viable|token recognition)[^\n]*", text):
-        return f"cannot read an override ({match[0].strip()}): write key=value, and quote what a shell or Hydra would split"
+        return f"cannot read an override ({match[0].strip()}): write key=value, and quote special characters"
     return " ".join(str(error).split("\n\n")[0].split())
 
 
@@ -82,7 +82,9 @@ def of_key(key: str) -> str:
     known = list(flat_keys(default_config()))
     close = difflib.get_close_matches(key, known, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
-    return f"{key}: there is no such setting; {hint}See all with embloom train --cfg job, or add a new one with +{key}=..."
+    return (
+        f"{key}: there is no such setting; {hint}See all with embloom train --cfg job, or add a new one with +{key}=..."
+    )
 
 
 def flat_keys(node: Any, prefix: str = "") -> Iterator[str]:

@@ -60,6 +60,7 @@ class EmbeddingModule(LightningModule):
         self.recent: list[Tensor] = []
         self.sums: dict[str, Tensor] = {}
         self.optimizer_changes: dict[str, Any] = {}
+        self.validated: dict[str, float] = {}
 
     # -- steps
 
@@ -134,11 +135,13 @@ class EmbeddingModule(LightningModule):
             sums = self.trainer.strategy.reduce(sums, reduce_op="sum")
         means = dict(zip(names, (sums / sums[names.index("count")]).tolist(), strict=True))
         del means["count"]
+        if split == "val":
+            self.validated = means
         self.log_dict({f"{split}/{name}": value for name, value in means.items()}, logger=False)
 
     # -- optimisation
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """The optimizer and its schedule, stepped after each of its steps."""
         optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)
         steps = self.total_steps()
@@ -176,11 +179,13 @@ class EmbeddingModule(LightningModule):
     # -- checkpoints
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds what has been computed but not logged."""
+        """Adds what has been computed but not logged, and the last validation."""
+        checkpoint["validated"] = dict(self.validated)
         checkpoint["recent_losses"] = torch.stack(self.recent).cpu() if self.recent else None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Takes it back."""
+        self.validated = checkpoint["validated"]
         losses = checkpoint["recent_losses"]
         self.recent = [] if losses is None else list(losses.to(self.device))
 

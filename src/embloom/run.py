@@ -64,7 +64,8 @@ def start(config: dict[str, Any], folder: Path, names: Mapping[str, str], config
     with locked(folder):
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode()
         write_whole(folder / CONFIG, lambda file: file.write(text))
-        return Run(config, folder, parts, RunState(**names, config_dirs=config_dirs)).go()
+        state = RunState(names["dataset"], names["encoder"], names["loss"], config_dirs=config_dirs)
+        return Run(config, folder, parts, state).go()
 
 
 def resume(config: dict[str, Any], folder: Path, optimizer_changes: Mapping[str, Any]) -> dict[str, float]:
@@ -139,7 +140,9 @@ class Run:
             if self.trainer.is_global_zero:
                 print_summary(self.parts)
                 if self.checkpoint is None:
-                    self.events.begin(settings_of(self.config, self.state), yaml.safe_dump(self.config, sort_keys=False))
+                    self.events.begin(
+                        settings_of(self.config, self.state), yaml.safe_dump(self.config, sort_keys=False)
+                    )
             self.fit()
             return self.finish()
         except StoppedError as error:
@@ -186,9 +189,7 @@ class Run:
         module = self.parts.module
         module.optimizer_changes = self.optimizer_changes
         try:
-            self.trainer.fit(
-                module, datamodule=self.parts.dataset, ckpt_path=self.checkpoint, weights_only=True
-            )
+            self.trainer.fit(module, datamodule=self.parts.dataset, ckpt_path=self.checkpoint, weights_only=True)
         except NonFiniteError as error:
             raise ValueError(f"{error}\n{self.advice_on_nan()}") from error
 
@@ -196,7 +197,9 @@ class Run:
         """Where the last good checkpoint is, and how to go on from it."""
         good, _ = newest_good(self.folder / "checkpoints")
         if good is None:
-            return "nothing was saved before that: start again with a smaller optimizer.lr or trainer.gradient_clip_val=1"
+            return (
+                "nothing was saved before that: start again with a smaller optimizer.lr or trainer.gradient_clip_val=1"
+            )
         step = read_checkpoint(good)["global_step"]
         return (
             f"the last good checkpoint is {good} (step {step}): continue from it with a smaller learning rate, "
@@ -207,7 +210,7 @@ class Run:
     def finish(self) -> dict[str, float]:
         """What follows training: test, probes and the artifact, on the best weights or the last."""
         self.state.step, self.state.epoch = self.trainer.global_step, self.trainer.current_epoch
-        metrics = {k: float(v) for k, v in self.trainer.callback_metrics.items() if k.startswith("val/")}
+        metrics = {f"val/{name}": value for name, value in self.parts.module.validated.items()}
         best = self.folder / "checkpoints" / BEST
         if self.config["evaluate"] == "best" and best.exists():
             self.parts.module.load_state_dict(read_checkpoint(best)["state_dict"])
@@ -246,7 +249,11 @@ class Run:
             "data": self.parts.dataset.fingerprint(),
             "config": self.config,
             "metrics": dict(metrics),
-            "trained": {"epochs": self.state.epoch, "steps": self.state.step, "at": time.strftime("%Y-%m-%d")},
+            "trained": {
+                "epochs": self.state.epoch,
+                "steps": self.state.step,
+                "at": time.strftime("%Y-%m-%d"),
+            },
         }
         encoder: nn.Module = self.parts.module.encoder
         artifact.save(
@@ -297,6 +304,12 @@ def quiet_lightning() -> None:
     """Silences what Lightning says at every start; embloom says what matters itself."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (".*does not have many workers.*", ".*is smaller than the logging interval.*", ".*Checkpoint directory.*", ".*LeafSpec.*", ".*treespec.*"):
+    for message in (
+        ".*does not have many workers.*",
+        ".*is smaller than the logging interval.*",
+        ".*Checkpoint directory.*",
+        ".*LeafSpec.*",
+        ".*treespec.*",
+    ):
         warnings.filterwarnings("ignore", message=message)
     warnings.filterwarnings("ignore", message=".*GPU available but not used.*")

@@ -122,7 +122,7 @@ def size_of(folder: Path) -> int:
 
 def table(root: Path) -> list[dict[str, Any]]:
     """A row for each run under `root`: folder, state, dataset, encoder, loss, epoch, step, metric, started, size."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for folder in find_runs(root):
         try:
             run = read_state(folder)

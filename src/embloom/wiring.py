@@ -44,7 +44,10 @@ class Wire:
 
     def renamed(self, values: Mapping[str, V]) -> dict[str, V]:
         """`values` as the function's parameters name them, beside the names they had."""
-        return {**values, **{name: values[source] for name, source in self.source.items() if source in values}}
+        return {
+            **values,
+            **{name: values[source] for name, source in self.source.items() if source in values},
+        }
 
     def __call__(self, tensors: Mapping[str, Any]) -> Any:
         """Calls the function. Optional parameters that no tensor matches keep their defaults."""

@@ -172,4 +172,3 @@ def set_counters(loops: dict[str, Any], epoch: int, batch: int, batches: int, st
     loops["state_dict"]["combined_loader"] = [{"batch": batch}]
     steps = loops["epoch_loop.automatic_optimization.optim_progress"]["optimizer"]["step"]
     steps["total"] = {"ready": step, "completed": step}
-

@@ -50,7 +50,7 @@ class Metrics(Callback):
         """Counts, and logs when it is time."""
         self.samples += len(next(iter(batch.values())))
         step = trainer.global_step
-        if step % trainer.log_every_n_steps == 0 and not trainer.fit_loop._should_accumulate():
+        if step % trainer.log_every_n_steps == 0 and not trainer.fit_loop._should_accumulate():  # type: ignore[attr-defined]
             assert isinstance(pl_module, EmbeddingModule)
             self.write(trainer, pl_module, step)
 

@@ -59,7 +59,11 @@ def classified(module: EmbeddingModule, split: Split) -> dict[str, dict[str, Ten
         for batch in module.dataset.loader(split, every_rank=True):
             tensors = module({k: v.to(module.device) for k, v in batch.items()})
             for term, (predicted, target) in module.loss.predictions(tensors).items():
-                scores = tensors[module.loss.wires[term].source["input"]] if "input" in module.loss.wires[term].source else None
+                scores = (
+                    tensors[module.loss.wires[term].source["input"]]
+                    if "input" in module.loss.wires[term].source
+                    else None
+                )
                 confidence = scores.softmax(1).amax(1) if scores is not None else torch.ones_like(predicted).float()
                 part = {"predicted": predicted.cpu(), "target": target.cpu(), "confidence": confidence.cpu()}
                 parts.setdefault(term, []).append(part)
@@ -78,7 +82,12 @@ def confusion(found: dict[str, Tensor], names: list[str]) -> Any:
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
     axes.imshow(matrix / matrix.sum(1, keepdim=True).clamp_min(1), cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(count), names, rotation=45 if max(map(len, names)) > 2 else 0, ha="right" if max(map(len, names)) > 2 else "center")
+    axes.set_xticks(
+        range(count),
+        names,
+        rotation=45 if max(map(len, names)) > 2 else 0,
+        ha="right" if max(map(len, names)) > 2 else "center",
+    )
     axes.set_yticks(range(count), names)
     accuracy = float((found["predicted"] == found["target"]).double().mean())
     axes.set(xlabel="predicted", ylabel="true", title=f"accuracy {accuracy:.2%} of {len(found['target']):,}")
@@ -87,7 +96,15 @@ def confusion(found: dict[str, Tensor], names: list[str]) -> Any:
             for column in range(count):
                 if number := int(matrix[row, column]):
                     dark = number > matrix[row].sum() / 2
-                    axes.text(column, row, number, ha="center", va="center", fontsize=8, color="white" if dark else "black")
+                    axes.text(
+                        column,
+                        row,
+                        str(number),
+                        ha="center",
+                        va="center",
+                        fontsize=8,
+                        color="white" if dark else "black",
+                    )
     return figure
 
 

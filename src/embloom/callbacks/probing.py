@@ -26,9 +26,7 @@ class Probing(Callback):
         """Probes now and then."""
         assert isinstance(pl_module, EmbeddingModule)
         if self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0 and trainer.is_global_zero:
-            frozen = freeze(
-                pl_module.encoder, pl_module.dataset, of=pl_module.of, device=pl_module.device, score="val"
-            )
+            frozen = freeze(pl_module.encoder, pl_module.dataset, of=pl_module.of, device=pl_module.device, score="val")
             values = {f"probe/{k}": v for probe in self.probes.values() for k, v in probe(frozen).items()}
             if isinstance(trainer.logger, Events):
                 trainer.logger.scalars(values, trainer.global_step)

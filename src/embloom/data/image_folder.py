@@ -18,7 +18,7 @@ from embloom.data.batches import Order
 from embloom.data.images import ImageDataset
 from embloom.data.pixels import Pixels
 
-EXTENSIONS = frozenset(".png .jpg .jpeg .bmp .gif .tif .tiff .webp .ppm .pgm .pbm".split())
+EXTENSIONS = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm"])
 Sample = tuple[Path, int]
 
 
@@ -160,7 +160,9 @@ class Stream(DataLoader[dict[str, Tensor]]):
     """A DataLoader over the batches of an `Order`, which can be resumed inside an epoch."""
 
     def __init__(self, files: PictureFiles, order: Order, workers: int) -> None:
-        super().__init__(files, batch_size=None, sampler=order, num_workers=workers, pin_memory=torch.cuda.is_available())
+        super().__init__(
+            files, batch_size=None, sampler=order, num_workers=workers, pin_memory=torch.cuda.is_available()
+        )
         self.order = order
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]

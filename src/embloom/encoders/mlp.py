@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -19,7 +20,9 @@ def parse_layers(layers: str | int | Sequence[int]) -> list[int]:
     Raises:
         ValueError: fewer than two sizes, or one that is no positive whole number.
     """
-    parts: Sequence[object] = layers if isinstance(layers, Sequence) and not isinstance(layers, str) else str(layers).split("-")
+    parts: Sequence[object] = (
+        layers if isinstance(layers, Sequence) and not isinstance(layers, str) else str(layers).split("-")
+    )
     try:
         sizes = [int(str(part)) for part in parts]
     except ValueError:
@@ -66,7 +69,7 @@ class MLP(nn.Module):
                 f"{sizes['image']} features: use encoder.layers={fitting}"
             )
         self.input_dropout = nn.Dropout(input_dropout)
-        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.norms = nn.ModuleList(NORMS[norm](width) for width in widths[1:-1])
         self.activation = ACTIVATIONS[activation]()
         self.dropout = nn.Dropout(dropout)

@@ -42,8 +42,8 @@ class WeightedLoss(nn.Module):
             module = build(node, nn.Module, where=where, supplied={**supplied, "sizes": cls_sizes})
             self.terms[name] = module
             self.wires[name] = Wire(module.forward, node.get("of"), where)
-            if hasattr(module, "predict"):
-                self.predictors[name] = Wire(module.predict, None, where)
+            if (predict := getattr(module, "predict", None)) is not None:
+                self.predictors[name] = Wire(predict, None, where)
                 self.predictors[name].source = {p: self.wires[name].source[p] for p in self.predictors[name].source}
 
     def missing(self, available: Iterable[str]) -> list[str]:

@@ -94,7 +94,11 @@ def freeze(
 
 @torch.no_grad()
 def collected(
-    wire: Wire, dataset: Dataset, loader: Iterable[dict[str, Tensor]], names: Sequence[str], device: torch.device
+    wire: Wire,
+    dataset: Dataset,
+    loader: Iterable[dict[str, Tensor]],
+    names: Sequence[str],
+    device: torch.device,
 ) -> dict[str, Tensor]:
     """The named tensors of every batch, one after the other."""
     parts: dict[str, list[Tensor]] = {name: [] for name in names}

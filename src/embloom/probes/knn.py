@@ -39,7 +39,11 @@ class KNN(Probe):
         """`knn_<label>`: accuracy in 0..1."""
         return {
             f"knn_{tag}": self.accuracy(
-                frozen.fit[layer], frozen.fit[label], frozen.score[layer], frozen.score[label], frozen.labels[label]
+                frozen.fit[layer],
+                frozen.fit[label],
+                frozen.score[layer],
+                frozen.score[label],
+                frozen.labels[label],
             )
             for layer, label, tag in frozen.pairs(self.layers)
         }

@@ -26,9 +26,7 @@ class Linear(Probe):
         ValueError: the penalty is negative or there are no iterations.
     """
 
-    def __init__(
-        self, penalty: float = 1e-4, iterations: int = 200, layers: str | Sequence[str] = "embedding"
-    ) -> None:
+    def __init__(self, penalty: float = 1e-4, iterations: int = 200, layers: str | Sequence[str] = "embedding") -> None:
         if penalty < 0:
             raise ValueError(f"penalty={penalty}: it must be at least 0")
         if iterations < 1:
@@ -61,10 +59,10 @@ class Linear(Probe):
             def closure() -> Tensor:
                 solver.zero_grad()
                 loss = F.cross_entropy(F.linear(x, weight, bias), y) + self.penalty / 2 * (weight * weight).sum()
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 return loss
 
-            solver.step(closure)  # type: ignore[no-untyped-call]
+            solver.step(closure)
         return _Classifier(weight.detach(), bias.detach(), mean, scale)
 
 

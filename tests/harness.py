@@ -1,0 +1,118 @@
+"""Runs embloom commands in processes that can be killed, and reads what they left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+# Importing torch and Lightning takes longer than these runs: a server does it once and forks.
+FORKS = get_context("forkserver")
+FORKS.set_forkserver_preload(["embloom.run", "embloom.compose"])
+# One line of the run depends on the clock.
+CLOCK_TAGS = {"train/examples_per_second"}
+
+
+def command(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs the real command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "embloom", *arguments],
+        cwd=cwd,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def _forked(arguments: Sequence[str], cwd: str) -> None:
+    os.chdir(cwd)
+    with open("output.txt", "a") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    torch.set_num_threads(1)
+    sys.argv = ["embloom", *arguments]
+    from embloom.cli import main
+
+    main()
+
+
+def fork(*arguments: str, cwd: Path) -> BaseProcess:
+    """Starts a command in a fork; its output is appended to `output.txt` in `cwd`."""
+    process = FORKS.Process(target=_forked, args=(arguments, str(cwd)))
+    process.start()
+    return process
+
+
+def finish(process: BaseProcess, cwd: Path, seconds: float = 300) -> None:
+    """Waits for success."""
+    process.join(seconds)
+    assert process.exitcode == 0, (cwd / "output.txt").read_text()[-3000:]
+
+
+def killed(process: BaseProcess, after: float) -> bool:
+    """Kills it with SIGKILL after so many seconds; False if it had ended by then."""
+    process.join(after)
+    if not process.is_alive():
+        return False
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    return True
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60) -> None:
+    """Waits until something is true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Every TensorBoard curve of a run, as (step, value)."""
+    board = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    board.Reload()
+    tags = set(board.Tags()["scalars"]) - CLOCK_TAGS
+    return {tag: [(e.step, e.value) for e in board.Scalars(tag)] for tag in sorted(tags)}
+
+
+def outcome(folder: Path) -> dict[str, Any]:
+    """What a run ends with: weights, optimizer state, metrics, curves and the artifact's hash."""
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    return {
+        "weights": checkpoint["state_dict"],
+        "optimizer": checkpoint["optimizer_states"],
+        "metrics": json.loads((folder / "metrics.json").read_text()),
+        "curves": scalars(folder),
+        "hash": json.loads((folder / "embeddings" / "card.json").read_text())["content_hash"],
+    }
+
+
+def assert_same(one: Any, other: Any, where: str = "") -> None:
+    """Equal to the bit, tensors too."""
+    assert type(one) is type(other), where
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            assert_same(one[key], other[key], f"{where}.{key}")
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(other), where
+        for i, (a, b) in enumerate(zip(one, other, strict=True)):
+            assert_same(a, b, f"{where}[{i}]")
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), where
+    else:
+        assert one == other, where
