@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+
 from harness import assert_same, finish, fork, killed, outcome, wait_for
 
 # Checkpoints every few steps, so that many kills fall into the writing of one.
@@ -34,9 +35,7 @@ def killed_and_resumed(folder: Path, moments: random.Random) -> int:
         process = fork("resume", "run", cwd=folder)
 
 
-@pytest.mark.parametrize(
-    "kills", [3, pytest.param(20, marks=pytest.mark.slow)], ids=["a few kills", "twenty kills"]
-)
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)], ids=["a few kills", "twenty kills"])
 def test_killed_run_resumes_to_the_same_bits(tmp_path: Path, kills: int) -> None:
     whole = tmp_path / "whole"
     whole.mkdir()

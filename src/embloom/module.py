@@ -61,6 +61,15 @@ class EmbeddingModule(LightningModule):
         self.sums: dict[str, Tensor] = {}
         self.optimizer_changes: dict[str, Any] = {}
         self.validated: dict[str, float] = {}
+        self.shown: dict[str, str] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Lightning notes the name of the hook it is in, twenty times a step; `nn.Module` would look each time
+        whether it is a parameter, a buffer or a module."""
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     # -- steps
 

@@ -22,6 +22,7 @@ from torch import nn
 from embloom import __version__, artifact
 from embloom.callbacks.checkpoints import StoppedError
 from embloom.callbacks.stop_signals import StopSignals
+from embloom.callbacks.together import NoProfiler, grouped
 from embloom.checkpoint_io import BEST, AtomicCheckpointIO, newest_good, read_checkpoint
 from embloom.checks import problems
 from embloom.events import Events, rewind
@@ -166,7 +167,8 @@ class Run:
             return Trainer(
                 **options,
                 logger=self.events,
-                callbacks=[*self.parts.callbacks, StopSignals()],
+                callbacks=grouped([*self.parts.callbacks, StopSignals()]),
+                profiler=NoProfiler(),
                 default_root_dir=self.folder,
                 plugins=[AtomicCheckpointIO()],
                 enable_progress_bar=False,

@@ -22,8 +22,6 @@ class Metrics(Callback):
     def __init__(self) -> None:
         self.samples = 0
         self.since = time.monotonic()
-        self.examples_per_second: float | None = None
-        self.loss: float | None = None
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Validation does not count as time spent on examples."""
@@ -61,10 +59,11 @@ class Metrics(Callback):
         module.recent.clear()
         values = {f"train/{name}": mean for name, mean in zip(module.recent_names(), means, strict=True)}
         now = time.monotonic()
-        self.examples_per_second = self.samples * trainer.world_size / max(now - self.since, 1e-9)
-        self.samples, self.since, self.loss = 0, now, means[0]
+        speed = self.samples * trainer.world_size / max(now - self.since, 1e-9)
+        self.samples, self.since = 0, now
         values["train/learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
-        values["train/examples_per_second"] = self.examples_per_second
+        values["train/examples_per_second"] = speed
+        module.shown = {"loss": f"{means[0]:.4f}", "speed": f"{speed:,.0f} examples/s"}
         if isinstance(trainer.logger, Events):
             trainer.logger.scalars(values, step)
 

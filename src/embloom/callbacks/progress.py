@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from embloom.callbacks.metrics import Metrics
+from embloom.module import EmbeddingModule
 
 
 class ProgressBar(Callback):
@@ -74,10 +74,9 @@ class ProgressBar(Callback):
 
     def numbers(self, trainer: Trainer) -> str:
         """Loss and speed as last logged; reading the loss of this step would wait for the device."""
-        metrics = next((c for c in trainer.callbacks if isinstance(c, Metrics)), None)  # type: ignore[attr-defined]
-        if metrics is None or metrics.loss is None or metrics.examples_per_second is None:
-            return ""
-        return f"loss {metrics.loss:.4f}  {metrics.examples_per_second:,.0f} examples/s"
+        module = trainer.lightning_module
+        assert isinstance(module, EmbeddingModule)
+        return "  ".join(f"{name} {value}" if name == "loss" else value for name, value in module.shown.items())
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Prints the epoch's line."""

@@ -7,6 +7,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from embloom.encoders.dropout import Dropout
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid,
     "leaky_relu": nn.LeakyReLU, "identity": nn.Identity,
@@ -68,11 +70,11 @@ class MLP(nn.Module):
                 f"encoder.layers={'-'.join(map(str, widths))} begins with {widths[0]}, but the dataset has "
                 f"{sizes['image']} features: use encoder.layers={fitting}"
             )
-        self.input_dropout = nn.Dropout(input_dropout)
+        self.input_dropout = Dropout(input_dropout)
         self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.norms = nn.ModuleList(NORMS[norm](width) for width in widths[1:-1])
         self.activation = ACTIVATIONS[activation]()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.sizes = {f"hidden_{i}": width for i, width in enumerate(widths[1:-1])} | {"embedding": widths[-1]}
 
     def embedding_layers(self) -> dict[str, Tensor | None]:

@@ -1,0 +1,148 @@
+"""Times an epoch of the MNIST recipe: embloom, a bare PyTorch loop over tensors, and the usual DataLoader.
+
+    python scripts/benchmarks/digits.py ROOT [--epochs 10] [--batch-size 512]
+
+ROOT is torchvision's folder of MNIST. All three train the same model with the same optimizer, schedule and loss, in
+one process, taking turns epoch by epoch, so that a machine whose speed drifts drifts for all. embloom runs with all
+its default callbacks. An epoch is timed from its first batch to its last; validation is not part of it. The first
+round is a warm-up. What counts are the ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader
+from torchvision import datasets, transforms
+
+from embloom.compose import composed, plain
+from embloom.optim.schedules import OneCycle
+from embloom.run import Run, prepared
+from embloom.runs import RunState
+
+Batches = Any
+
+
+class Peer:
+    """The recipe as a plain loop over batches of (image, label)."""
+
+    def __init__(self, config: dict[str, Any], steps: int) -> None:
+        optimizer, encoder = config["optimizer"], config["encoder"]
+        self.model = nn.Sequential(
+            nn.Dropout(encoder["input_dropout"]),
+            nn.Linear(1024, 512),
+            nn.ReLU(),
+            nn.Dropout(encoder["dropout"]),
+            nn.Linear(512, 10),
+        )
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(),
+            lr=optimizer["lr"],
+            betas=tuple(optimizer["betas"]),
+            weight_decay=optimizer["weight_decay"],
+            fused=True,
+        )
+        schedule = OneCycle()
+        self.scheduler = LambdaLR(self.optimizer, lambda step: schedule(min(1.0, step / steps)))
+        self.smoothing = config["loss"]["cross_entropy"]["label_smoothing"]
+
+    def epoch(self, batches: Batches) -> float:
+        """Trains on the batches; returns the seconds."""
+        began = time.perf_counter()
+        for image, label in batches:
+            loss = F.cross_entropy(self.model(image), label, label_smoothing=self.smoothing)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            self.scheduler.step()
+        return time.perf_counter() - began
+
+
+def sliced(images: torch.Tensor, labels: torch.Tensor, size: int) -> Batches:
+    """Shuffled slices of tensors in memory."""
+    order = torch.randperm(len(images))
+    for start in range(0, len(images), size):
+        rows = order[start : start + size]
+        yield images[rows].float().div_(255), labels[rows]
+
+
+class Turns(Callback):
+    """Times embloom's epochs, and gives each peer its turn in between."""
+
+    def __init__(self, peers: dict[str, Any], slow_every: int) -> None:
+        self.peers, self.slow_every = peers, slow_every
+        self.seconds: dict[str, list[float]] = {name: [] for name in ("embloom", *peers)}
+        self.began = 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts the clock."""
+        self.began = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Stops it after the last batch; then the others train."""
+        if batch_idx + 1 == trainer.num_training_batches:
+            self.seconds["embloom"].append(time.perf_counter() - self.began)
+            for name, epoch in self.peers.items():
+                if name != "DataLoader" or trainer.current_epoch % self.slow_every == 0:
+                    self.seconds[name].append(epoch())
+
+
+def main() -> None:
+    """Runs the turns and prints medians and ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--batch-size", type=int, default=512)
+    parser.add_argument("--workers", type=int, default=2, help="of the DataLoader; 0 is slower still")
+    options = parser.parse_args()
+    overrides = ["dataset=mnist", f"dataset.root={options.root}", f"dataset.batch_size={options.batch_size}"]
+    config = plain(composed([*overrides, "trainer=cpu", f"trainer.max_epochs={options.epochs + 1}"], []))
+    parts = prepared(config)
+    parts.dataset.setup("fit")
+    columns = parts.dataset.columns["train"]
+    images, labels, size = columns["image"], columns["label"], options.batch_size
+    usual = datasets.MNIST(
+        options.root,
+        train=True,
+        transform=transforms.Compose([transforms.Pad(2), transforms.ToTensor(), torch.flatten]),
+    )
+    loader = DataLoader(usual, batch_size=size, shuffle=True, num_workers=options.workers)
+    steps = -(-len(images) // size) * (options.epochs + 1)
+    bare, per_sample = Peer(config, steps), Peer(config, 2 * steps)
+    turns = Turns(
+        {"bare loop": lambda: bare.epoch(sliced(images, labels, size)), "DataLoader": lambda: per_sample.epoch(loader)},
+        slow_every=3,
+    )
+    parts.callbacks.append(turns)
+    with tempfile.TemporaryDirectory() as folder:
+        Run(config, Path(folder), parts, RunState("mnist", "mlp", "cross_entropy")).fit()
+    report(turns.seconds, len(images), len(usual))
+
+
+def report(seconds: dict[str, list[float]], rows: int, usual_rows: int) -> None:
+    """Prints the medians without the warm-up; the DataLoader's epochs are scaled to as many rows."""
+    medians = {name: statistics.median(found[1:]) for name, found in seconds.items()}
+    medians["DataLoader"] *= rows / usual_rows
+    for name, median in medians.items():
+        print(f"{name:<12} {median:8.3f} s an epoch   {rows / median:12,.0f} examples/s")
+    pairs = [a / b for a, b in zip(seconds["embloom"][1:], seconds["bare loop"][1:], strict=True)]
+    print(
+        f"embloom / bare loop   {medians['embloom'] / medians['bare loop']:.3f}   (pairs: median {statistics.median(pairs):.3f})"
+    )
+    print(f"DataLoader / embloom  {medians['DataLoader'] / medians['embloom']:.1f}")
+
+
+if __name__ == "__main__":
+    main()
