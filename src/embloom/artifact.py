@@ -69,6 +69,29 @@ class Embedding:
         ]
         return torch.cat(parts) if parts else torch.empty(0, self.card["layers"][layer])
 
+    @torch.no_grad()
+    def decode(self, vectors: Any, batch_size: int = 1024) -> Tensor:
+        """The way back, where the encoder has one (autoencoders, PCA).
+
+        Args:
+            vectors: (N, width of `embedding`).
+            batch_size: how many at a time.
+
+        Returns:
+            (N, features) on the CPU, rows as `encode` takes them; of pictures,
+            `rows.reshape(-1, *embedding.card["supplied"]["image_shape"])`.
+
+        Raises:
+            ValueError: the encoder has no decoder, or the vectors do not fit.
+        """
+        width = self.card["layers"]["embedding"]
+        if not hasattr(self.encoder, "decode"):
+            raise ValueError("this encoder has no way back: train one with experiment=autoencoder")
+        rows = torch.as_tensor(vectors, dtype=torch.float32)
+        if rows.ndim != 2 or rows.shape[1] != width:
+            raise ValueError(f"vectors of shape {tuple(rows.shape)} do not fit (N, {width})")
+        return torch.cat([self.encoder.decode(part) for part in rows.split(batch_size)])
+
     def table(self, layer: str) -> Tensor:
         """The rows (count, width) of an embedding layer that is a table.
 

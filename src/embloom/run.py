@@ -186,9 +186,16 @@ class Run:
             raise
 
     def fit(self) -> None:
-        """Trains, from the checkpoint if there is one."""
+        """Trains, from the checkpoint if there is one; an encoder that is computed (PCA) is computed first."""
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         module = self.parts.module
+        if self.checkpoint is None and hasattr(module.encoder, "fit"):
+            dataset = self.parts.dataset
+            batches = dataset.loader("train", every_rank=True)
+            wire = module.encode_wire
+            module.encoder.fit(wire.renamed(dataset.transform(batch, False)) for batch in batches)
+        if not any(p.requires_grad for p in module.parameters()):
+            return
         module.optimizer_changes = self.optimizer_changes
         try:
             self.trainer.fit(module, datamodule=self.parts.dataset, ckpt_path=self.checkpoint, weights_only=True)
