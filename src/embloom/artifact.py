@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,12 +85,13 @@ class Embedding:
             ValueError: the encoder has no decoder, or the vectors do not fit.
         """
         width = self.card["layers"]["embedding"]
-        if not hasattr(self.encoder, "decode"):
+        decoder: Callable[[Tensor], Tensor] | None = getattr(self.encoder, "decode", None)
+        if decoder is None:
             raise ValueError("this encoder has no way back: train one with experiment=autoencoder")
         rows = torch.as_tensor(vectors, dtype=torch.float32)
         if rows.ndim != 2 or rows.shape[1] != width:
             raise ValueError(f"vectors of shape {tuple(rows.shape)} do not fit (N, {width})")
-        return torch.cat([self.encoder.decode(part) for part in rows.split(batch_size)])
+        return torch.cat([decoder(part) for part in rows.split(batch_size)])
 
     def table(self, layer: str) -> Tensor:
         """The rows (count, width) of an embedding layer that is a table.

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -189,11 +189,12 @@ class Run:
         """Trains, from the checkpoint if there is one; an encoder that is computed (PCA) is computed first."""
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         module = self.parts.module
-        if self.checkpoint is None and hasattr(module.encoder, "fit"):
+        compute: Callable[..., None] | None = getattr(module.encoder, "fit", None)
+        if self.checkpoint is None and compute is not None:
             dataset = self.parts.dataset
             batches = dataset.loader("train", every_rank=True)
             wire = module.encode_wire
-            module.encoder.fit(wire.renamed(dataset.transform(batch, False)) for batch in batches)
+            compute(wire.renamed(dataset.transform(batch, False)) for batch in batches)
         if not any(p.requires_grad for p in module.parameters()):
             return
         module.optimizer_changes = self.optimizer_changes

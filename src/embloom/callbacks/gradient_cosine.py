@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -64,7 +65,7 @@ class GradientCosine(Callback):
             trainer.logger.scalars(measured(gradients), trainer.global_step)
 
 
-def flat_gradient(term: Tensor, parameters: list[Tensor]) -> Tensor:
+def flat_gradient(term: Tensor, parameters: Sequence[Tensor]) -> Tensor:
     """The gradient of a scalar with respect to all parameters, one after the other: (P,)."""
     found = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
     pairs = zip(found, parameters, strict=True)

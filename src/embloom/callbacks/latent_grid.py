@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
@@ -49,8 +51,10 @@ class LatentGrid(Callback):
         pl_module.eval()
         with torch.no_grad():
             points = grid_points(embedded(pl_module), self.side, self.reach)
-            rows = pl_module.encoder.decode(points).float().cpu().clamp(0, 1)  # type: ignore[operator]
+            decode: Callable[[Tensor], Tensor] = pl_module.encoder.decode  # type: ignore[assignment]
+            rows = decode(points).float().cpu().clamp(0, 1)
         pl_module.train(training)
+        assert pl_module.dataset.image_shape is not None
         pictures = rows.reshape(-1, *pl_module.dataset.image_shape)
         picture = make_grid(pictures, nrow=self.side, padding=0)
         trainer.logger.experiment.add_image("test/latent_grid", picture, trainer.global_step)

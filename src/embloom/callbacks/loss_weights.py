@@ -56,7 +56,8 @@ class LossWeights(Callback):
     ) -> None:
         """Writes them when it is time to log."""
         assert isinstance(pl_module, EmbeddingModule)
-        if trainer.global_step % trainer.log_every_n_steps == 0 and isinstance(trainer.logger, Events):
+        due = trainer.global_step % trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
+        if due and isinstance(trainer.logger, Events):
             values = {f"train/weight_{k}": float(w) for k, w in pl_module.loss.factors().items()}
             trainer.logger.scalars(values, trainer.global_step)
 

@@ -61,8 +61,8 @@ class ColorShape(ImageDataset):
         self.counts, self.shapes = dict(counts), list(shapes)
         self.palette = torch.tensor([parse_color(*item) for item in colors.items()]).float() / 255
         self.attributes = {name: dict(rule) for name, rule in (attributes or {}).items()}
-        self.position, self.size, self.rotation = position, tuple(size), rotation
-        self.background, self.background_hues, self.grain = tuple(background), background_hues, grain
+        self.position, self.size, self.rotation = position, list(size), rotation
+        self.background, self.background_hues, self.grain = list(background), background_hues, grain
         self.names = {"color": list(colors), "shape": self.shapes}
         self.check()
         self.names |= {name: [f"not {name}", name] for name in self.attributes}
@@ -85,7 +85,7 @@ class ColorShape(ImageDataset):
                 found.append(f"dataset.counts.{split}={count}: it must be a whole number of at least 1")
         for key, pair, least in (("size", self.size, 1e-3), ("background", self.background, 0.0)):
             if len(pair) != 2 or not least <= pair[0] <= pair[1] <= 1:
-                found.append(f"dataset.{key}={list(pair)}: it must be [low, high] with 0 <= low <= high <= 1")
+                found.append(f"dataset.{key}={pair}: it must be [low, high] with 0 <= low <= high <= 1")
         for key, value in (("position", self.position), ("rotation", self.rotation), ("grain", self.grain)):
             if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
                 found.append(f"dataset.{key}={value}: it must be a number of at least 0")
@@ -133,19 +133,18 @@ class ColorShape(ImageDataset):
     def factors(self, random: torch.Generator) -> dict[str, Tensor]:
         """What is drawn by lot about each picture of a block; see `draw`."""
 
-        def uniform(low: float, high: float, width: int = 0) -> Tensor:
-            shape = (BLOCK, width) if width else (BLOCK,)
-            return low + (high - low) * torch.rand(shape, generator=random)
+        def uniform(low: float, high: float, width: int = 1) -> Tensor:
+            return low + (high - low) * torch.rand(BLOCK, width, generator=random).squeeze(1)
 
-        background = uniform(*self.background, 3 if self.background_hues else 1)
+        background = uniform(self.background[0], self.background[1], 3 if self.background_hues else 1)
         return {
             "color": torch.randint(len(self.palette), (BLOCK,), generator=random),
             "shape": torch.randint(len(self.shapes), (BLOCK,), generator=random),
             "x": uniform(-self.position, self.position),
             "y": uniform(-self.position, self.position),
-            "size": uniform(*self.size),
+            "size": uniform(self.size[0], self.size[1]),
             "angle": uniform(-self.rotation, self.rotation),
-            "background": background.expand(-1, 3),
+            "background": background.view(BLOCK, -1).expand(-1, 3),
         }
 
     def attribute(self, rule: Mapping[str, Sequence[Any]], factors: Mapping[str, Tensor]) -> Tensor:

@@ -26,7 +26,7 @@ class ImageDataset(Dataset):
             the same samples.
     """
 
-    labels = ("label",)
+    labels: tuple[str, ...] = ("label",)
 
     def __init__(
         self,

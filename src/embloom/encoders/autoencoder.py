@@ -89,14 +89,20 @@ class Autoencoder(nn.Module):
     def up_parameters(self) -> list[tuple[Tensor, Tensor]]:
         """The weight and bias of each decoder layer, from the embedding up."""
         if self.up is not None:
-            return [(layer.weight, layer.bias) for layer in self.up]
+            return [weight_and_bias(layer) for layer in self.up]
         assert self.up_bias is not None
-        weights: list[Tensor] = [layer.weight.T for layer in reversed(self.down)]
+        weights = [weight_and_bias(layer)[0].T for layer in reversed(self.down)]
         return list(zip(weights, self.up_bias, strict=True))
 
     def decode(self, embedding: Tensor) -> Tensor:
         """The way back: (B, D) -> rows of pixels (B, features)."""
         return self.reconstructed(embedding)["reconstruction"]
+
+
+def weight_and_bias(layer: nn.Module) -> tuple[Tensor, Tensor]:
+    """A linear layer's parameters."""
+    assert isinstance(layer, nn.Linear)
+    return layer.weight, layer.bias
 
 
 def check_first(widths: Sequence[int], features: int) -> None:

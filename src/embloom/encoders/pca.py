@@ -40,7 +40,8 @@ class PCA(nn.Module):
     @torch.no_grad()
     def fit(self, batches: Iterable[Mapping[str, Tensor]]) -> None:
         """Finds mean and components of the `image` (B, features) of all batches; sums are kept in float64."""
-        count, total, products = 0, self.mean.double() * 0, 0.0
+        count, total = 0, self.mean.double() * 0
+        products = torch.outer(total, total)
         shift: Tensor | None = None
         for batch in batches:
             image = batch["image"].double()

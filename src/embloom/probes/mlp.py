@@ -61,7 +61,7 @@ class MLP(Probe):
             for _ in range(self.epochs):
                 for rows in torch.randperm(len(x), device=x.device).split(BATCH):
                     solver.zero_grad()
-                    F.cross_entropy(model(x[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
+                    F.cross_entropy(model(x[rows]), y[rows]).backward()
                     solver.step()
                     falling.step()
         return model
