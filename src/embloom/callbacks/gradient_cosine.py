@@ -59,6 +59,8 @@ class GradientCosine(Callback):
             return
         assert isinstance(pl_module, EmbeddingModule)
         parameters = [p for p in pl_module.encoder.parameters() if p.requires_grad]
+        if not parameters:
+            return
         gradients = {name: flat_gradient(term, parameters) for name, term in self.terms.items()}
         self.terms, self.due = {}, False
         if isinstance(trainer.logger, Events):
