@@ -44,6 +44,8 @@ def test_gradient_cosine_is_logged_and_changes_nothing(tmp_path: Path) -> None:
     cosines = board(tmp_path / "a").Scalars("train/cosine_color_shape")
     assert [event.step for event in cosines] == [0, 5, 10]
     assert all(-1 <= event.value <= 1 for event in cosines)
+    assert "train/samples" in board(tmp_path / "a").Tags()["images"]
+    assert (tmp_path / "a" / "pictures" / "samples.png").exists()
 
 
 def test_warm_up_rises_to_the_full_weight_and_validation_uses_that(tmp_path: Path) -> None:
