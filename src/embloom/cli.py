@@ -134,6 +134,20 @@ def runs(arguments: list[str]) -> None:
     print_runs(root)
 
 
+def compare(arguments: list[str]) -> None:
+    """`embloom compare RUN ...`."""
+    from embloom.compare.command import compare as run
+
+    run(arguments)
+
+
+def draw_map(arguments: list[str]) -> None:
+    """`embloom map RUN`."""
+    from embloom.compare.command import draw
+
+    draw(arguments)
+
+
 def completion(arguments: list[str]) -> None:
     """`embloom completion SHELL`: prints what the shell has to evaluate."""
     if arguments not in (["bash"], ["zsh"]):
@@ -153,5 +167,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train": train,
     "resume": resume,
     "runs": runs,
+    "compare": compare,
+    "map": draw_map,
     "completion": completion,
 }

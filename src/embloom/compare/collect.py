@@ -168,7 +168,7 @@ def _needed(found: Sequence[Row], keys: Sequence[str]) -> list[str]:
     needed: list[str] = []
     apart = 1
     for key in keys:
-        count = len({_text([row.settings.get(k, "–") for k in [*needed, key]]) for row in found})
+        count = len({_text([row.settings.get(k, "-") for k in [*needed, key]]) for row in found})
         if count > apart:
             needed.append(key)
             apart = count

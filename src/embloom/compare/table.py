@@ -153,7 +153,7 @@ def summary(row: Row, tag: str) -> tuple[float, float | None]:
 def number(mean: float, deviation: float | None) -> str:
     """`0.9722 ±0.0031`."""
     if mean != mean:
-        return "–"
+        return "-"
     return f"{mean:.4f}" + (f" ±{deviation:.4f}" if deviation is not None else "")
 
 
@@ -190,7 +190,7 @@ def print_settings(console: Console, comparison: Comparison, several: bool) -> N
         what = "the runs differ by their seed only" if several else "the settings of the runs are equal"
         console.print(f"{what}\n")
         return
-    columns = [(short(key, comparison.keys), [row.settings.get(key, "–") for row in comparison.rows], False)
+    columns = [(short(key, comparison.keys), [row.settings.get(key, "-") for row in comparison.rows], False)
                for key in comparison.keys]  # fmt: skip
     if several:
         columns.append(("runs", [str(len(row.runs)) for row in comparison.rows], True))
