@@ -21,7 +21,7 @@ from embloom.compare.maps import TSNE_MOST, project, turned
 from embloom.compare.methods import METHODS
 from embloom.compare.points import Points
 from embloom.compare.similarity import cka_matrix, neighbour_overlap, neighbours
-from embloom.compare.table import Comparison, is_loss, summary
+from embloom.compare.table import CHANCE, Comparison, is_loss, summary
 
 NEIGHBOURS = 10
 THUMB = 48
@@ -116,7 +116,7 @@ def table_data(comparison: Comparison) -> dict[str, Any]:
                 "tag": tag,
                 "label": label,
                 "low": is_loss(tag),
-                "chance": comparison.chance.get(tag.removeprefix("probe/").partition("_")[2]),
+                "chance": comparison.chance_of(tag),
                 "cells": [summary(row, tag) if row in part else (math.nan, None) for row in comparison.rows],
             }
             for tag, label, part in columns
@@ -126,20 +126,29 @@ def table_data(comparison: Comparison) -> dict[str, Any]:
 
 def kept(comparison: Comparison, groups: Sequence[Points]) -> list[dict[str, Any]]:
     """For each label, how well each probe finds it in each row's embedding, beside the level of chance."""
-    chance = {label.name: label.chance for points in groups for label in points.labels if label.chance is not None}
-    chance |= comparison.chance
-    found: dict[str, dict[str, list[Any]]] = {}
+    levels = [chance_levels(row, groups) for row in comparison.rows]
+    labels = list(dict.fromkeys(label for level in levels for label in level))
+    found: dict[tuple[str, str], dict[str, list[Any]]] = {}
     for tag in comparison.probes:
         probe, _, end = tag.removeprefix("probe/").partition("_")
-        label = next((name for name in chance if end == name or end.startswith(name + "_")), None)
+        label = next((name for name in labels if end == name or end.startswith(name + "_")), None)
         if label is not None:
             layer = end.removeprefix(label).removeprefix("_")
-            where = f"{label} in {layer}" if layer else label
-            found.setdefault(where, {})[probe] = [summary(row, tag) for row in comparison.rows]
+            found.setdefault((label, layer), {})[probe] = [summary(row, tag) for row in comparison.rows]
     return [
-        {"label": label, "chance": chance[label.partition(" in ")[0]], "probes": probes}
-        for label, probes in found.items()
+        {"label": f"{label} in {layer}" if layer else label, "chance": [x.get(label) for x in levels], "probes": probes}
+        for (label, layer), probes in found.items()
     ]
+
+
+def chance_levels(row: Row, groups: Sequence[Points]) -> dict[str, float]:
+    """Label -> how often the most frequent class is right: as the probe said, else as the points' labels are."""
+    found = {}
+    for points in groups:
+        if any(run is member for run in row.runs for member in points.runs):
+            found |= {label.name: label.chance for label in points.labels if label.chance is not None}
+    tags = [tag for run in row.runs for tag in run.metrics if tag.startswith(CHANCE)]
+    return found | {tag.removeprefix(CHANCE): summary(row, tag)[0] for tag in tags}
 
 
 def group_data(

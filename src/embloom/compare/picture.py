@@ -53,7 +53,7 @@ def scatter(axes: Any, places: Map, label: Label | None, title: str, last: bool)
     """The points, and the classes' names beside the last map of a row."""
     import matplotlib
 
-    size = float(np.clip(6000 / len(places), 1.5, 22))
+    size = float(np.clip(16000 / len(places), 1.5, 22))
     count = len(label.classes) if label else 1
     names = "tab10" if count <= 10 else "tab20" if count <= 20 else "hsv"
     colors = matplotlib.colormaps[names].resampled(max(count, 10 if count <= 10 else 20 if count <= 20 else count))

@@ -69,6 +69,10 @@ class Comparison:
                 found[tag.removeprefix(CHANCE)] = values.pop()
         return found
 
+    def chance_of(self, tag: str) -> float | None:
+        """The level of chance of a probe, if it is known."""
+        return self.chance.get(tag.partition("_")[2]) if tag.startswith("probe/") else None
+
     def _sort(self, wanted: str | None) -> str:
         if wanted is None:
             by = next(iter([*self.probes, *self.scores]), "")
@@ -166,12 +170,12 @@ def print_comparison(comparison: Comparison) -> None:
     title = "probes and scores" + (", mean and standard deviation over seeds" if several else "")
     if comparison.sorted_by in scores:
         title += f"; sorted by {comparison.sorted_by}"
-    print_metrics(console, title, comparison, comparison.rows, scores, comparison.chance)
+    print_metrics(console, title, comparison, comparison.rows, scores, bool(comparison.chance))
     if "dataset" in comparison.keys and scores:
         console.print("the datasets differ: a higher score on other data is not a better embedding\n", style="dim")
     for group, tags in comparison.losses:
         title = f"losses ({group[0].runs[0].state.loss}; the same loss configuration and data)"
-        print_metrics(console, title, comparison, group, tags, {})
+        print_metrics(console, title, comparison, group, tags)
     if comparison.alone:
         console.print(
             f"losses are not shown for {comparison.alone} of {len(comparison.rows)} rows: their loss configuration or "
@@ -205,7 +209,7 @@ def print_metrics(
     comparison: Comparison,
     part: Sequence[Row],
     tags: Sequence[str],
-    chance: dict[str, float],
+    chance: bool = False,
 ) -> None:
     """A line a row, a column a metric, the best in bold."""
     if not tags:
@@ -218,9 +222,9 @@ def print_metrics(
         means = [mean for mean, _ in numbers if mean == mean]
         best = (min if is_loss(tag) else max)(means) if len(means) > 1 else None
         cells = [f"[bold]{number(*n)}[/]" if n[0] == best else number(*n) for n in numbers]
-        label = tag.removeprefix("probe/").partition("_")[2]
         if chance:
-            cells.append(f"[dim]{chance[label]:.4f}[/]" if tag.startswith("probe/") and label in chance else "")
+            level = comparison.chance_of(tag)
+            cells.append("" if level is None else f"[dim]{level:.4f}[/]")
         columns.append((tag.removeprefix("probe/"), cells, True))
     first = [("", [*ids, ""] if chance else ids, True), ("run", [*names, "[dim]chance[/]"] if chance else names, False)]
     print_columns(console, title, first, columns)

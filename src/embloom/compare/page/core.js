@@ -58,6 +58,14 @@ function number(value, digits = 4) {
   return value === null || value === undefined ? "–" : value.toFixed(digits);
 }
 
+// Names without what all of them begin with.
+function trimmed(names) {
+  const parts = names.map((name) => name.split(", "));
+  let same = 0;
+  while (names.length > 1 && parts.every((part) => part.length > same + 1 && part[same] === parts[0][same])) same++;
+  return parts.map((part) => part.slice(same).join(", "));
+}
+
 function short(key) {
   return key.split(".").slice(-2).join(".");
 }

@@ -29,7 +29,8 @@ function mapsSection(group, index) {
   group.classes = group.labels.map((label) => new Int32Array(bytes(label.values)));
   const state = { label: 0, method: group.methods.length ? group.methods[group.methods.length - 1].key : "", off: new Set(), picked: -1 };
   const none = new Int32Array(group.count);
-  const views = group.maps.map((map) => mapCard(group, map, state, () => sync()));
+  const names = trimmed(group.maps.map((map) => map.name));
+  const views = group.maps.map((map, i) => mapCard(group, map, names[i], state, () => sync()));
   let hovered = -1;
 
   function colors() {
@@ -88,7 +89,7 @@ function mapsSection(group, index) {
   draw();
 }
 
-function mapCard(group, map, state, sync) {
+function mapCard(group, map, name, state, sync) {
   const canvas = el("canvas");
   const near = new Int32Array(bytes(map.near));
   const places = Object.fromEntries(Object.entries(map.places).map(([key, text]) => [key, new Int16Array(bytes(text))]));
@@ -112,7 +113,7 @@ function mapCard(group, map, state, sync) {
     shown = picked;
     list.replaceChildren(...(picked < 0 ? [] : [item(picked, true), "→", ...found.map((i) => item(i, false))]));
   };
-  view.node = el("div", { class: "map" }, el("h3", { title: map.name }, dot(rowColor(map.row)), el("span", {}, map.name), el("small", {}, `${map.width} dimensions`)), canvas, list);
+  view.node = el("div", { class: "map" }, el("h3", { title: map.name }, dot(rowColor(map.row)), el("span", {}, name), el("small", {}, `${map.width} dimensions`)), canvas, list);
   return view;
 }
 
@@ -129,7 +130,8 @@ function matrix(names, rows, values, low) {
 }
 
 function similaritySection(group, index) {
-  const { names, rows, cka, overlap, chance, k } = group.similarity;
+  const { rows, cka, overlap, chance, k } = group.similarity;
+  const names = trimmed(group.similarity.names);
   if (names.length < 2) return;
   const several = data.groups.length > 1 ? ` ${index + 1}` : "";
   section("alike" + index, "Similarity" + several, `Between the embeddings themselves, over the same ${group.count.toLocaleString("en")} ${group.kind}.`,
