@@ -141,20 +141,17 @@ def drawn(dataset: Dataset, count: int) -> tuple[str, Points, dict[str, Tensor]]
     Two datasets hold the same samples if their labels agree row by row: pictures may be scaled or coloured in
     another way.
     """
-    batches, labels = [], []
-    total = 0
+    total = int(dataset.fingerprint()["rows"]["test"])
+    rows = torch.randperm(total, generator=generator(0))[:count].sort().values
+    parts, labels, start = [], [], 0
     for batch in dataset.loader("test", every_rank=True):
         size = len(next(iter(batch.values())))
-        labels.append({name: batch[name] for name in dataset.labels})
-        batches.append((total, batch))
-        total += size
-    rows = torch.randperm(total, generator=generator(0))[:count].sort().values
-    parts = []
-    for start, batch in batches:
-        size = len(next(iter(batch.values())))
+        labels.append({name: batch[name].cpu() for name in dataset.labels})
         here = rows[(rows >= start) & (rows < start + size)] - start
         if len(here):
-            parts.append(dataset.transform({name: column[here] for name, column in batch.items()}, False))
+            chosen = {name: column[here.to(column.device)].cpu() for name, column in batch.items()}
+            parts.append(dataset.transform(chosen, False))
+        start += size
     columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     found = [
         of_column(dataset, name, torch.cat([part[name] for part in labels]).long(), rows) for name in dataset.labels
