@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from embloom.encoders.autoencoder import OUTPUTS, check_choice
+from embloom.encoders.autoencoder import OUTPUTS
 from embloom.encoders.convolutions import NORMS, parse_channels, reduced, stack_down, stack_up
-from embloom.encoders.mlp import ACTIVATIONS
+from embloom.encoders.mlp import ACTIVATIONS, check_choice
 
 
 class ConvAutoencoder(nn.Module):
