@@ -6,8 +6,8 @@ ROOT is torchvision's folder of MNIST. All train the same model with the same op
 process, taking turns epoch by epoch, so that a machine whose speed drifts drifts for all. embloom runs with all its
 default callbacks. Since its dropout is faster than torch's on a CPU, a second bare loop has that too. The DataLoader
 path is the usual one of examples and templates: torchvision's MNIST, its transforms for each sample, no workers; and
-once more with two. The last line is the floor: the products of the large layer alone. An epoch is timed from its first batch to its last; validation is not part of it. The first round is a
-warm-up. What counts are the ratios.
+once more with two. An epoch is timed from its first batch to its last; validation is not part of it. The first round is
+a warm-up. What counts are the ratios; the last is to the floor, the matrix products of the large layer alone.
 """
 
 from __future__ import annotations
