@@ -17,9 +17,11 @@ BROWSER = next(
 )
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="there is no chromium here")
 
-# Reports by a <pre>, after everything has been drawn; what went wrong on the page, too.
+# Reports by a <pre>, after everything has been drawn; what went wrong on the page, too. The browser's virtual time
+# does not wait for frames, so they are drawn at once.
 FRAME = """<script>
 window.problems = [];
+window.requestAnimationFrame = (draw) => setTimeout(() => draw(performance.now()), 0);
 addEventListener("error", (event) => problems.push(String(event.message)));
 addEventListener("securitypolicyviolation", (event) => problems.push(event.violatedDirective + " " + event.blockedURI));
 addEventListener("load", () => setTimeout(async () => {

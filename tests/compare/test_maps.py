@@ -54,9 +54,13 @@ def test_umap_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_runs_place_the_same_test_samples(tmp_path: Path) -> None:
-    runs = [read(made(tmp_path / str(i), *settings)) for i, settings in enumerate(
-        [["seed=1"], ["seed=2", "dataset.noise=0.5", "dataset.batch_size=7"], ["dataset.side=16", "encoder.layers=256-10"],
-         ["dataset.split_seed=1"]])]  # fmt: skip
+    settings = [
+        ["seed=1"],
+        ["seed=2", "dataset.noise=0.5", "dataset.batch_size=7"],
+        ["dataset.side=16", "encoder.layers=256-10"],
+        ["dataset.split_seed=1"],
+    ]
+    runs = [read(made(tmp_path / str(i), *overrides)) for i, overrides in enumerate(settings)]
     gatherer = Gatherer(100, "embedding", {})
     groups = gatherer.gather(runs)
     assert gatherer.problems == []

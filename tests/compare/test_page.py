@@ -64,7 +64,8 @@ def test_a_click_marks_the_nearest_in_each_embedding_in_every_map(tmp_path: Path
         const [width, height] = [parseFloat(node.style.width), parseFloat(node.style.height)];
         return Math.round(x / width) + sprite.columns * Math.round(y / height);
       };
-      const lists = [...document.querySelectorAll('.near')].map((list) => [...list.querySelectorAll('.thumb')].map(number));
+      const numbers = (list) => [...list.querySelectorAll('.thumb')].map(number);
+      const lists = [...document.querySelectorAll('.near')].map(numbers);
       click(canvases[0], place);
       const left = document.querySelectorAll('.near .thumb').length;
       return { told, pictured, lists, left };

@@ -242,7 +242,7 @@ def curve_data(comparison: Comparison) -> list[dict[str, Any]]:
     """The curves by tag; those of losses apart where the loss configuration differs."""
     read = {id(run): curves(run.folder) for run in comparison.runs}
     groups = loss_groups(comparison.rows)
-    tags = list(dict.fromkeys(tag for found in read.values() for tag in found if wanted(tag)))
+    tags = list(dict.fromkeys(tag for run in comparison.runs for tag in read[id(run)] if wanted(tag, run)))
     charts = []
     for tag in sorted(tags, key=lambda tag: (not is_loss(tag), tag.partition("/")[2], tag)):
         for part in groups if is_loss(tag) else [comparison.rows]:
@@ -256,6 +256,7 @@ def curve_data(comparison: Comparison) -> list[dict[str, Any]]:
     return charts
 
 
-def wanted(tag: str) -> bool:
-    """Not those of the end, which are single points, nor those of the machine."""
-    return tag.startswith(("train/", "val/")) and tag not in HIDDEN_CURVES
+def wanted(tag: str, run: Recorded) -> bool:
+    """Not those of the end, which are single points, nor those of the machine, nor the only term of a loss."""
+    only = is_loss(tag) and "/loss_" in tag and len(run.config["loss"]) == 1
+    return tag.startswith(("train/", "val/")) and tag not in HIDDEN_CURVES and not only
