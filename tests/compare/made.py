@@ -26,8 +26,8 @@ def made(folder: Path, *overrides: str, metrics: Mapping[str, float] = METRICS, 
     parts = build_parts(config)
     folder.mkdir(parents=True)
     (folder / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
-    names = {"dataset": "digits", "encoder": "mlp", "loss": "+".join(config["loss"])}
-    RunState(**names, state=state, reason="" if state == "finished" else "why", metrics=dict(metrics)).write(folder)
+    reason = "" if state == "finished" else "why"
+    RunState("digits", "mlp", "+".join(config["loss"]), state=state, reason=reason, metrics=dict(metrics)).write(folder)
     with SummaryWriter(str(folder)) as events:
         for step in range(3):
             events.add_scalar("train/loss", 1.0 / (step + 1), step)

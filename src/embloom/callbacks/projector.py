@@ -61,7 +61,7 @@ class Projector(Callback):
         """The first rows of a table, and what they are called."""
         rows = table[: self.count].detach().float().cpu()
         columns = getattr(module.encoder, "rows", {})
-        keys = getattr(module.dataset, "keys", dict)()
+        keys: dict[str, list[str]] = getattr(module.dataset, "keys", dict)()
         names = keys.get(columns.get(name, ""), [str(row) for row in range(len(rows))])[: len(rows)]
         write_vectors(folder, name, rows)
         write_metadata(folder, f"{name}_names", {"name": names})

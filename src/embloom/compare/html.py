@@ -143,7 +143,7 @@ def kept(comparison: Comparison, groups: Sequence[Points]) -> list[dict[str, Any
 
 def chance_levels(row: Row, groups: Sequence[Points]) -> dict[str, float]:
     """Label -> how often the most frequent class is right: as the probe said, else as the points' labels are."""
-    found = {}
+    found: dict[str, float] = {}
     for points in groups:
         if any(run is member for run in row.runs for member in points.runs):
             found |= {label.name: label.chance for label in points.labels if label.chance is not None}
@@ -243,10 +243,10 @@ def curve_data(comparison: Comparison) -> list[dict[str, Any]]:
     read = {id(run): curves(run.folder) for run in comparison.runs}
     groups = loss_groups(comparison.rows)
     tags = list(dict.fromkeys(tag for run in comparison.runs for tag in read[id(run)] if wanted(tag, run)))
-    charts = []
+    charts: list[dict[str, Any]] = []
     for tag in sorted(tags, key=lambda tag: (not is_loss(tag), tag.partition("/")[2], tag)):
         for part in groups if is_loss(tag) else [comparison.rows]:
-            series = [
+            series: list[dict[str, Any]] = [
                 {"row": comparison.rows.index(row), "name": run.name, "x": x, "y": y}
                 for row in part for run in row.runs if tag in read[id(run)] for x, y in [read[id(run)][tag]]
             ]  # fmt: skip
