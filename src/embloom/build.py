@@ -37,7 +37,7 @@ def locate(target: str, base: type[T] | tuple[type[T], ...], where: str) -> type
     module_name, _, name = str(target).rpartition(".")
     try:
         found = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise ValueError(f"{where}._target_={target} cannot be imported: {error}") from error
     if not (isinstance(found, type) and issubclass(found, base)):
         kinds = " or ".join(b.__name__ for b in (base if isinstance(base, tuple) else (base,)))
