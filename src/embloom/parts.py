@@ -66,11 +66,11 @@ def build_parts(config: Mapping[str, Any]) -> Parts:
     seed = config["seed"]
     callbacks = [
         found.attempt(lambda n=name, c=node: build(c, Callback, where=f"callbacks.{n}"))  # type: ignore[misc]
-        for name, node in (config["callbacks"] or {}).items()
+        for name, node in (config.get("callbacks") or {}).items()
     ]
     probes = {
         name: found.attempt(lambda n=name, c=node: build(c, Probe, where=f"probe.{n}"))  # type: ignore[misc]
-        for name, node in (config["probe"] or {}).items()
+        for name, node in (config.get("probe") or {}).items()
     }
     make_optimizer = found.attempt(lambda: optimizer_maker(config["optimizer"]))
     schedule = found.attempt(lambda: build(config["scheduler"], Schedule, where="scheduler"))
