@@ -80,6 +80,19 @@ def test_names_the_override_of_every_mistake() -> None:
         picky(margin="big")
 
 
+class OfColor(nn.Module):
+    def __init__(self, sizes: dict[str, int]) -> None:
+        super().__init__()
+        self.head = nn.Linear(sizes["color"], 2)
+
+
+def test_a_size_that_the_dataset_lacks_is_named() -> None:
+    node = {"_target_": f"{__name__}.OfColor"}
+    with pytest.raises(ValueError, match=r"^encoder: OfColor needs the tensor 'color'; there is: image, label$"):
+        build(node, nn.Module, where="encoder", supplied={"sizes": {"label": 1, "image": 2}})
+    assert build(node, nn.Module, where="encoder", supplied={"sizes": {"color": 3}})
+
+
 def test_a_class_that_is_given_wins_over_the_target() -> None:
     assert build({"_target_": "os.system", "p": 0.25}, nn.Dropout, where="encoder", cls=nn.Dropout).p == 0.25
 
