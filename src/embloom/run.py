@@ -227,9 +227,10 @@ class Run:
                 "nothing was saved before that: start again with a smaller optimizer.lr or trainer.gradient_clip_val=1"
             )
         step = read_checkpoint(good)["global_step"]
+        smaller = f"optimizer.lr={self.config['optimizer'].get('lr', 0.001) / 10:g}"
         return (
             f"the last good checkpoint is {good} (step {step}): continue from it with a smaller learning rate, "
-            f"embloom resume {shlex.quote(str(self.folder))} optimizer.lr={self.config['optimizer'].get('lr', 0.001) / 10:g}, "
+            f"embloom resume {shlex.quote(str(self.folder))} {smaller}, "
             "or with trainer.gradient_clip_val=1"
         )
 
