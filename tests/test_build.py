@@ -52,7 +52,9 @@ def test_a_target_of_another_kind_is_not_called(target: str) -> None:
         build({"_target_": target, "command": "false"}, nn.Module, where="encoder")
 
 
-@pytest.mark.parametrize("target", ["no.such.Loss", "torch.nn.Nothing", "Linear", "", ".", "..os", "torch.nn.", None, 7])
+@pytest.mark.parametrize(
+    "target", ["no.such.Loss", "torch.nn.Nothing", "Linear", "", ".", "..os", "torch.nn.", None, 7]
+)
 def test_a_target_that_is_not_there(target: Any) -> None:
     with pytest.raises(ValueError, match=r"^encoder\._target_=.* cannot be imported"):
         build({"_target_": target}, nn.Module, where="encoder")
@@ -105,10 +107,13 @@ def test_base_may_be_several() -> None:
 
 
 def test_arguments_of_classes_that_take_any() -> None:
-    class Any_:
+    class Anything:
         def __init__(self, first: int, *rest: int, **options: int) -> None: ...
 
-    assert arguments(Any_, supplied={"sizes": 1}, node={"first": 1, "other": 2}, where="x") == {"first": 1, "other": 2}
+    assert arguments(Anything, supplied={"sizes": 1}, node={"first": 1, "other": 2}, where="x") == {
+        "first": 1,
+        "other": 2,
+    }
 
 
 def test_did_you_mean() -> None:

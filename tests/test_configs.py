@@ -24,10 +24,7 @@ from training import configuration, trained
 
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 OPTIONS = [
-    (group, path.stem)
-    for group in GROUPS
-    if group != "experiment"
-    for path in sorted((CONFIGS / group).glob("*.yaml"))
+    (group, path.stem) for group in GROUPS if group != "experiment" for path in sorted((CONFIGS / group).glob("*.yaml"))
 ]
 TWO_STEPS = (
     "trainer.accelerator=cpu", "trainer.max_epochs=1", "trainer.max_steps=2", "+trainer.limit_val_batches=1",

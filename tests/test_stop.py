@@ -85,7 +85,13 @@ def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["nan", "inf"])
 def test_a_loss_that_breaks_names_step_term_and_checkpoint(value: str, tmp_path: Path) -> None:
     write_configs(tmp_path / "mine")
-    breaks = ("--config-dir", "mine", "loss=[cross_entropy,breaks]", "loss.breaks.step=33", f"loss.breaks.value={value}")
+    breaks = (
+        "--config-dir",
+        "mine",
+        "loss=[cross_entropy,breaks]",
+        "loss.breaks.step=33",
+        f"loss.breaks.value={value}",
+    )
     text = ended(*TRAIN, *breaks, "callbacks.checkpoints.every_n_steps=10", cwd=tmp_path, status=2)
     error, advice = (line for line in text.splitlines() if line.startswith("error: "))
     assert error == f"error: loss_breaks became {value} at step 33 (epoch 1)"
@@ -137,7 +143,9 @@ def test_a_finished_run_says_so(tmp_path: Path, whole: Path) -> None:
     run = tmp_path / "my run"
     shutil.copytree(whole, run)
     before = outcome(run)
-    assert "is finished; to train longer, add trainer.max_epochs=..." in ended("resume", run.name, cwd=tmp_path, status=0)
+    assert "is finished; to train longer, add trainer.max_epochs=..." in ended(
+        "resume", run.name, cwd=tmp_path, status=0
+    )
     assert_same(before, outcome(run))
 
 

@@ -17,7 +17,10 @@ ROOT = Path(__file__).parents[1]
 
 def pip(*arguments: str) -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if run.returncode and "No matching distribution found for hatchling" in run.stdout + run.stderr:
         pytest.skip("building a wheel takes hatchling, which is neither installed nor to be had without a network")
@@ -45,7 +48,12 @@ def installed(site: Path, cwd: Path, *arguments: str) -> str:
     """Runs the console script of the wheel."""
     environment = {**os.environ, "PYTHONPATH": str(site), "CUDA_VISIBLE_DEVICES": ""}
     run = subprocess.run(
-        [str(site / "bin" / "embloom"), *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        [str(site / "bin" / "embloom"), *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout

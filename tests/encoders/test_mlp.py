@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ def test_layers_as_people_write_them(layers: Any, expected: list[int]) -> None:
     assert parse_layers(layers) == expected
     encoder = MLP(SIZES, layers)
     assert [(m.in_features, m.out_features) for m in encoder.linears if isinstance(m, nn.Linear)] == list(
-        zip(expected, expected[1:], strict=False)
+        pairwise(expected)
     )
     names = [f"hidden_{i}" for i in range(len(expected) - 2)] + ["embedding"]
     outputs = encoder(torch.randn(5, 12))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 import torch
@@ -81,7 +82,7 @@ def test_has_one_peak_and_no_jumps(cls: type[OneCycle | Cosine | Linear], warmup
     assert values[top] == pytest.approx(1)
     assert values[: top + 1] == sorted(values[: top + 1])
     assert values[top:] == sorted(values[top:], reverse=True)
-    assert max(abs(a - b) for a, b in zip(values, values[1:], strict=False)) < 0.01
+    assert max(abs(a - b) for a, b in pairwise(values)) < 0.01
 
 
 def test_is_a_function_of_the_progress_so_more_epochs_stretch_it() -> None:
