@@ -104,8 +104,8 @@ def test_a_loss_of_the_users_own_takes_one_file_and_one_yaml(tmp_path: Path) -> 
     assert json.loads((tmp_path / "run" / "run.json").read_text())["loss"] == "cross_entropy+centre"
     # A resume finds the user's configs again, from any directory.
     (tmp_path / "elsewhere").mkdir()
-    typed = ("resume", "../run", "trainer.max_epochs=2", "callbacks=checkpoints")
-    run = command(*typed, cwd=tmp_path / "elsewhere", env=path)
+    again = ("resume", "../run", "trainer.max_epochs=2", "callbacks=checkpoints")
+    run = command(*again, cwd=tmp_path / "elsewhere", env=path)
     assert run.returncode == 0, run.stderr
     assert json.loads((tmp_path / "run" / "run.json").read_text())["epoch"] == 2
 

@@ -70,7 +70,8 @@ def test_outputs_are_fresh_and_the_input_is_left_alone() -> None:
 
 @pytest.mark.parametrize("option", ["dropout", "input_dropout"])
 def test_dropout_works_in_training_only(option: str) -> None:
-    encoder = MLP(SIZES, "12-8-3", **{option: 0.5})
+    options: dict[str, Any] = {option: 0.5}
+    encoder = MLP(SIZES, "12-8-3", **options)
     image = torch.randn(64, 12)
     encoder.train()
     assert not torch.equal(encoder(image)["embedding"], encoder(image)["embedding"])
