@@ -85,12 +85,17 @@ def sweep_options(arguments: list[str]) -> list[str]:
 def job(config: DictConfig) -> float | None:
     """One run of Hydra's. Returns the monitored value for sweepers that optimise."""
     chosen = HydraConfig.get()
-    folder = Path(chosen.runtime.output_dir)
+    folder = shown(Path(chosen.runtime.output_dir))
     names = {group: str(chosen.runtime.choices.get(group)) for group in ("dataset", "encoder")}
     names["loss"] = "+".join(config.loss or [])
     directories = [s.path for s in chosen.runtime.config_sources if s.provider == "command-line"]
     metrics = attempt(config, folder, names, directories)
     return metrics.get("val/loss")
+
+
+def shown(folder: Path) -> Path:
+    """As short as people would type it."""
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
