@@ -48,6 +48,7 @@ def test_is_a_stack_of_plain_layers(activation: str) -> None:
     functions = {
         "relu": torch.relu, "gelu": nn.functional.gelu, "silu": nn.functional.silu, "tanh": torch.tanh,
         "sigmoid": torch.sigmoid, "leaky_relu": nn.functional.leaky_relu, "identity": lambda x: x,
+        "hardtanh": lambda x: x.clamp(-1, 1),
     }  # fmt: skip
     state, x = encoder.state_dict(), image
     for i, width in enumerate((8, 6)):

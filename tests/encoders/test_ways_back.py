@@ -193,6 +193,7 @@ def test_variational_conv_shares_one_variance_per_number(image: Tensor) -> None:
         (lambda: ConvAutoencoder(SHAPE, "4-x"), "encoder.channels=4-x"),
         (lambda: Conv(SHAPE, "4-6", 0), "encoder.embedding=0"),
         (lambda: Conv(SHAPE, "4-6", pool="mean"), "encoder.pool=mean"),
+        (lambda: PCA({"token": 9}, 5), "needs the tensor 'image', but the dataset has: token"),
         (lambda: PCA(SIZES, 65), "within 1 and 64"),
         (lambda: RandomProjection(SIZES, 0), "within 1 and 64"),
     ],

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embloom.encoders.mlp import ACTIVATIONS, check_choice, check_first, parse_layers
+from embloom.encoders.mlp import ACTIVATIONS, check_choice, check_first, features_of, parse_layers
 
 OUTPUTS = ("sigmoid", "identity")
 
@@ -39,7 +39,7 @@ class Autoencoder(nn.Module):
     ) -> None:
         super().__init__()
         widths = parse_layers(layers)
-        check_first(widths, sizes["image"])
+        check_first(widths, features_of(sizes))
         check_choice("activation", activation, ACTIVATIONS)
         check_choice("code_activation", code_activation, ACTIVATIONS)
         check_choice("output", output, OUTPUTS)

@@ -65,7 +65,7 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         widths = parse_layers(layers)
-        check_first(widths, sizes["image"])
+        check_first(widths, features_of(sizes))
         check_choice("activation", activation, ACTIVATIONS)
         check_choice("code_activation", code_activation, ACTIVATIONS)
         check_choice("norm", norm, NORMS)
@@ -91,6 +91,17 @@ class MLP(nn.Module):
             x = self.dropout(x)
         outputs["embedding"] = self.code_activation(self.linears[-1](x))
         return outputs
+
+
+def features_of(sizes: Mapping[str, int]) -> int:
+    """How many numbers a row of `image` has.
+
+    Raises:
+        ValueError: the dataset has no such tensor.
+    """
+    if "image" not in sizes:
+        raise ValueError(f"this encoder needs the tensor 'image', but the dataset has: {', '.join(sizes)}")
+    return sizes["image"]
 
 
 def check_first(widths: Sequence[int], features: int) -> None:
