@@ -87,6 +87,10 @@ def add_map_options(parser: argparse.ArgumentParser) -> None:
     """What both commands take."""
     parser.add_argument("--points", type=int, default=2000, metavar="N", help="at most N points (default 2000)")
     parser.add_argument("--layer", default="embedding", help="the layer that is mapped (default embedding)")
+    parser.add_argument(
+        "--metric", choices=("auto", "euclidean", "cosine"), default="auto",
+        help="what is near: cosine suits losses that normalize (default: cosine for words, else euclidean)",
+    )  # fmt: skip
     parser.add_argument("--maps", default=MAPS, help=f"of pca, tsne, umap (default {MAPS})")
 
 
@@ -146,7 +150,7 @@ def gathered(
     """The points of the maps, and what could not be mapped."""
     from embloom.compare.points import Gatherer
 
-    gatherer = Gatherer(options.points, options.layer, overrides)
+    gatherer = Gatherer(options.points, options.layer, overrides, options.metric)
     say(f"embedding the points of {len(runs)} run{'s' if len(runs) > 1 else ''}")
     groups = gatherer.gather(runs)
     for problem in gatherer.problems:

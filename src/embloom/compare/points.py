@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,6 +41,7 @@ class Points:
         labels: what they can be coloured by.
         words: what each is called, for words.
         pictures: (N, C, H, W) in 0..1, for pictures.
+        cosine: whether nearness is one of angles, as is usual for words, not of distances.
         runs: the runs, and in the same order
         vectors: their embeddings (N, D).
     """
@@ -49,6 +51,7 @@ class Points:
     labels: list[Label] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     pictures: Tensor | None = None
+    cosine: bool = False
     runs: list[Recorded] = field(default_factory=list)
     vectors: list[Tensor] = field(default_factory=list)
 
@@ -56,11 +59,6 @@ class Points:
     def count(self) -> int:
         """How many are shown."""
         return len(self.vectors[0])
-
-    @property
-    def cosine(self) -> bool:
-        """Whether nearness is one of angles, as is usual for words."""
-        return self.kind == "words"
 
 
 class Gatherer:
@@ -70,10 +68,12 @@ class Gatherer:
         count: at most so many points, drawn at random (words: the first, which are the most frequent).
         layer: the layer to show.
         overrides: settings of the dataset that are other than in training (`{"root": "/data/mnist"}`).
+        metric: `euclidean`, `cosine`, or `auto`: cosine for words, else Euclidean.
     """
 
-    def __init__(self, count: int, layer: str, overrides: Mapping[str, str]) -> None:
+    def __init__(self, count: int, layer: str, overrides: Mapping[str, Any], metric: str = "auto") -> None:
         self.count, self.layer, self.overrides = count, layer, dict(overrides)
+        self.metric = metric
         self.problems: list[str] = []
         self.samples: dict[str, tuple[str, Points, dict[str, Tensor]]] = {}
 
@@ -95,7 +95,10 @@ class Gatherer:
                     self.add(found, run, embedding)
             except (ValueError, OSError) as error:
                 self.problems.append(f"no map of {run.name}: {error}{self.advice(run)}")
-        return [*found.values(), *common_words(tables, self.count)]
+        groups = [*found.values(), *common_words(tables, self.count)]
+        for points in groups:
+            points.cosine = self.metric == "cosine" or (self.metric == "auto" and points.kind == "words")
+        return groups
 
     def advice(self, run: Recorded) -> str:
         """What to type where the data may have moved."""
