@@ -18,7 +18,7 @@ from embloom.runs import best_probe, locked
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     monkeypatch.setattr(sys, "argv", ["embloom", *arguments])
     main()
 
