@@ -99,7 +99,9 @@ def print_runs(rows: Sequence[dict[str, Any]]) -> None:
             console.print(f"{number:>3}  {escape(row['folder'])}", soft_wrap=True)
     for row in rows:
         if row["reason"]:
-            console.print(escape(f"{row['folder']}: {row['state']}, {row['reason']}"), soft_wrap=True, style="dim")
+            when = f" in epoch {row['epoch']}" if row.get("epoch") else ""
+            text = f"{row['folder']}: {row['state']}{when}: {row['reason']}"
+            console.print(escape(text), soft_wrap=True, style="dim")
 
 
 def cells(row: dict[str, Any]) -> list[str]:

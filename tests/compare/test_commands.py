@@ -110,7 +110,7 @@ def test_runs_are_filtered_and_sorted(
     assert listed(monkeypatch, capsys, "--sort", "size")[-1] == "b"
     call(monkeypatch, "runs", ".")
     shown = capsys.readouterr().out
-    assert "failed, why" in shown
+    assert "failed: why" in shown
     assert "knn_label 0.9000" in shown
     assert "MB" in shown
 
