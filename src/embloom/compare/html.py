@@ -168,15 +168,7 @@ def group_data(
     chosen = [m for m in methods if m != "tsne" or points.count <= TSNE_MOST]
     if len(chosen) < len(methods):
         notes.append(f"no t-SNE of {points.count:,} {points.kind}: it takes minutes beyond {TSNE_MOST:,} (--points)")
-    maps = {i: {} for i in drawn}  # type: dict[int, dict[str, str]]
-    for method in chosen:
-        like = None
-        for i in drawn:
-            say(f"{METHODS[method]} of {points.runs[i].name}")
-            flat = project(points.vectors[i], method, points.cosine)
-            flat = flat if like is None else turned(flat, like)
-            like = flat if like is None else like
-            maps[i][method] = packed(torch.from_numpy((flat.clip(-1, 1) * 32767).round()).short())
+    maps = drawn_maps(points, drawn, chosen, say)
     if points.count < points.total:
         which = "the most frequent" if points.kind == "words" else "drawn at random from the test split"
         notes.append(f"{points.count:,} of {points.total:,} {points.kind} are shown ({which}); more with --points N")
@@ -196,6 +188,20 @@ def group_data(
         ],
         "similarity": similarity(points, ranked, near, order),
     }  # fmt: skip
+
+
+def drawn_maps(points: Points, which: Sequence[int], methods: Sequence[str], say: Say) -> dict[int, dict[str, str]]:
+    """For each of the embeddings `which` its maps by method, all turned to lie like the first one's."""
+    maps: dict[int, dict[str, str]] = {i: {} for i in which}
+    for method in methods:
+        like = None
+        for i in which:
+            say(f"{METHODS[method]} of {points.runs[i].name}")
+            flat = project(points.vectors[i], method, points.cosine)
+            flat = flat if like is None else turned(flat, like)
+            like = flat if like is None else like
+            maps[i][method] = packed(torch.from_numpy((flat.clip(-1, 1) * 32767).round()).short())
+    return maps
 
 
 def similarity(
