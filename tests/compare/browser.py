@@ -24,7 +24,7 @@ window.problems = [];
 window.requestAnimationFrame = (draw) => setTimeout(() => draw(performance.now()), 0);
 addEventListener("error", (event) => problems.push(String(event.message)));
 addEventListener("securitypolicyviolation", (event) => problems.push(event.violatedDirective + " " + event.blockedURI));
-addEventListener("load", () => setTimeout(async () => {
+const act = async () => {
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
   let result = null;
   try { result = await (async () => { ACTIONS })(); } catch (error) { problems.push(String(error)); }
@@ -32,22 +32,30 @@ addEventListener("load", () => setTimeout(async () => {
   out.id = "outcome";
   out.textContent = JSON.stringify({ result, problems });
   document.body.append(out);
-}, 300));
+};
+START
 </script>"""
+LATER = 'addEventListener("load", () => setTimeout(act, 300));'
+# The virtual clock stands still while a script runs; the real one ends with the page's loading.
+LOADING = 'document.addEventListener("DOMContentLoaded", act);'
 
 
-def visit(page: Path, actions: str, width: int = 1400) -> Any:
+def visit(page: Path, actions: str, real_time: bool = False) -> Any:
     """Opens the page and runs `actions`, the body of an async function; returns what that returned.
+
+    With `real_time` clocks can be read, and nothing can be waited for.
 
     Fails on any error of a script, and on anything that the page tried to fetch.
     """
     assert BROWSER is not None
     text = page.read_text(encoding="utf-8")
     copy = page.with_name(f"visited-{page.name}")
-    copy.write_text(text.replace("<style>", FRAME.replace("ACTIONS", actions) + "<style>", 1), encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},1200"]
+    frame = FRAME.replace("ACTIONS", actions).replace("START", LOADING if real_time else LATER)
+    copy.write_text(text.replace("<style>", frame + "<style>", 1), encoding="utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1400,1200"]
     profile = f"--user-data-dir={page.parent / 'profile'}"
-    command = [BROWSER, *options, profile, "--virtual-time-budget=20000", "--dump-dom", copy.as_uri()]
+    clock = [] if real_time else ["--virtual-time-budget=20000"]
+    command = [BROWSER, *options, *clock, profile, "--dump-dom", copy.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     found = re.search(r'<pre id="outcome">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found, done.stderr[-2000:]
