@@ -138,9 +138,8 @@ def report(seconds: dict[str, list[float]], rows: int, usual_rows: int) -> None:
     for name, median in medians.items():
         print(f"{name:<12} {median:8.3f} s an epoch   {rows / median:12,.0f} examples/s")
     pairs = [a / b for a, b in zip(seconds["embloom"][1:], seconds["bare loop"][1:], strict=True)]
-    print(
-        f"embloom / bare loop   {medians['embloom'] / medians['bare loop']:.3f}   (pairs: median {statistics.median(pairs):.3f})"
-    )
+    ratio = medians["embloom"] / medians["bare loop"]
+    print(f"embloom / bare loop   {ratio:.3f}   (pairs: median {statistics.median(pairs):.3f})")
     print(f"DataLoader / embloom  {medians['DataLoader'] / medians['embloom']:.1f}")
 
 

@@ -55,6 +55,9 @@ def main() -> None:
 
         print(__version__)
         return
+    if name == "_worker":
+        guarded(worker, arguments[1:])
+        return
     if name not in COMMANDS:
         from embloom.build import did_you_mean
 

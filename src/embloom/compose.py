@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from embloom.cli import CONFIGS, GROUPS
 
 PLAIN_GROUPS = ("trainer", "callbacks", "probe")
+T = TypeVar("T")
 STARTED = datetime.now()
 
 
@@ -92,21 +93,22 @@ def attempt(config: dict[str, Any], folder: Path, names: dict[str, str], directo
     try:
         return stoppable(folder, lambda: start(config, folder, names, directories))
     except ValueError:
-        for place in (folder, folder.parent):
+        for place in (folder, *folder.parents[:2]):  # outputs/<name>/<stamp>, made by Hydra
             if place.is_dir() and not any(place.iterdir()):
                 place.rmdir()
         raise
 
 
-def stoppable(folder: Path, run: Any) -> dict[str, float]:
+def stoppable(folder: Path, run: Callable[[], T]) -> T:
     """Runs; if a signal stops it, the last line printed is the command that continues it."""
     from embloom.callbacks.checkpoints import StoppedError
+    from embloom.ddp import is_worker
 
     try:
-        metrics: dict[str, float] = run()
-        return metrics
+        return run()
     except StoppedError as error:
-        print(f"{error}; continue with:\nembloom resume {folder}", flush=True)
+        if not is_worker():
+            print(f"{error}; continue with:\nembloom resume {folder}", flush=True)
         sys.exit(128 + error.signum)
 
 
@@ -179,5 +181,7 @@ def default_config() -> dict[str, Any]:
 
 
 def worker(folder: Path) -> None:
-    """A further process of a training in several: the same run from its folder's configuration."""
-    raise NotImplementedError(folder)
+    """A further process of a training in several."""
+    from embloom.run import join
+
+    stoppable(folder, lambda: join(folder))

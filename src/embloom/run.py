@@ -19,7 +19,7 @@ import yaml
 from lightning.pytorch import Trainer
 from torch import nn
 
-from embloom import __version__, artifact
+from embloom import __version__, artifact, ddp
 from embloom.callbacks.checkpoints import StoppedError
 from embloom.callbacks.stop_signals import StopSignals
 from embloom.callbacks.together import NoProfiler, grouped
@@ -106,6 +106,15 @@ def resume(config: dict[str, Any], folder: Path, optimizer_changes: Mapping[str,
         return run.go()
 
 
+def join(folder: Path) -> None:
+    """Takes part, as a further process, in the run that the first process began in `folder`."""
+    passed = ddp.read_handover(folder)
+    run = Run(passed["config"], folder, prepared(passed["config"]), read_state(folder))
+    run.checkpoint = Path(passed["checkpoint"]) if passed["checkpoint"] else None
+    run.optimizer_changes = passed["optimizer_changes"]
+    run.go()
+
+
 def finished(
     state: RunState, checkpoint: Mapping[str, Any], config: Mapping[str, Any], changes: Mapping[str, Any]
 ) -> bool:
@@ -133,7 +142,14 @@ class Run:
 
     def go(self) -> dict[str, float]:
         """Fits, tests, probes, writes the artifact; whatever happens, `run.json` says so."""
-        self.state.write(self.folder)
+        if self.trainer.is_global_zero:
+            self.state.write(self.folder)
+        several = self.trainer.world_size > 1
+        if several:
+            if self.trainer.strategy.root_device.type == "cpu":
+                ddp.share_cores(self.trainer.world_size)
+            if not ddp.is_worker():
+                ddp.prepare_launch(self.folder, self.handover())
         handlers = {s: signal.signal(s, stop_at_once) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             self.parts.dataset.prepare_data()
@@ -155,6 +171,13 @@ class Run:
         finally:
             for signum, handler in handlers.items():
                 signal.signal(signum, handler)
+            if several and not ddp.is_worker():
+                ddp.clean_up(self.folder)
+
+    def handover(self) -> dict[str, Any]:
+        """What further processes need to build the same run; see `join`."""
+        checkpoint = str(self.checkpoint) if self.checkpoint else None
+        return {"config": self.config, "checkpoint": checkpoint, "optimizer_changes": self.optimizer_changes}
 
     def make_trainer(self) -> Trainer:
         """Lightning's trainer, from the `trainer` group and what embloom brings itself."""
@@ -313,6 +336,7 @@ def quiet_lightning() -> None:
         ".*Checkpoint directory.*",
         ".*LeafSpec.*",
         ".*treespec.*",
+        ".*sync_dist=True.*",  # the values logged are those of all processes already
     ):
         warnings.filterwarnings("ignore", message=message)
     warnings.filterwarnings("ignore", message=".*GPU available but not used.*")

@@ -83,7 +83,12 @@ class ProgressBar(Callback):
         if not trainer.is_global_zero:
             return
         parts = [f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}", self.numbers(trainer)]
-        parts += [f"{k} {float(v):.4f}" for k, v in trainer.callback_metrics.items() if k.startswith("val/")]
+        module = trainer.lightning_module
+        assert isinstance(module, EmbeddingModule)
+        shown = dict(module.validated)
+        if len(module.loss.terms) == 1:  # the only term says the same as the sum
+            shown.pop(module.recent_names()[1], None)
+        parts += [f"val/{name} {value:.4f}" for name, value in shown.items()]
         parts.append(f"{time.monotonic() - self.epoch_began:.1f} s" if self.epoch_began else "")
         self.console.print("  ".join(p for p in parts if p), highlight=False, soft_wrap=True)
 
