@@ -60,13 +60,13 @@ def start(config: dict[str, Any], folder: Path, names: Mapping[str, str], config
             f"{folder} holds a run already: continue it with embloom resume {folder}, "
             "or choose another folder with hydra.run.dir=..."
         )
-    parts = prepared(config)
+    state = RunState(names["dataset"], names["encoder"], names["loss"], config_dirs=config_dirs)
+    run = Run(config, folder, prepared(config), state)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode()
         write_whole(folder / CONFIG, lambda file: file.write(text))
-        state = RunState(names["dataset"], names["encoder"], names["loss"], config_dirs=config_dirs)
-        return Run(config, folder, parts, state).go()
+        return run.go()
 
 
 def resume(config: dict[str, Any], folder: Path, optimizer_changes: Mapping[str, Any]) -> dict[str, float]:
