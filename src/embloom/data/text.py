@@ -26,8 +26,9 @@ EVAL_TOKENS = 1 << 21  # of a held-out split, no more are read
 class Text(Dataset):
     """A corpus of any size, in blocks of neighbouring words.
 
-    `transform` gives the columns `token` (B, L), `negative_token` (B, K), `positives` (B, L, L) bool, and the log
-    probabilities of both kinds of words as noise, `token_noise` (B, L) and `negative_noise` (B, K).
+    `transform` gives the columns `token` (B, L); `context_token` (B, L + K), the same words and then noise words;
+    `positives` (B, L, L), how much each pair of words counts; and `log_noise` (B, L + K), the logarithm of each
+    context word's probability as noise.
 
     Args:
         batch_size: words a step, after subsampling; a multiple of `block`.
@@ -36,7 +37,8 @@ class Text(Dataset):
         block: words that share their noise words; pairs do not reach across its edges.
         negatives: noise words a block.
         window: how far a neighbour may be.
-        dynamic_window: draw each word's window from 1 to `window`, as word2vec does.
+        dynamic_window: a neighbour at distance d counts `(window + 1 - d) / window`: as much as on average in
+            word2vec, which draws each word's window from 1 to `window`. Else all within `window` count 1.
         subsample: frequent words are dropped at random above this share (word2vec's `sample`); 0 drops none.
         noise_exponent: noise words are drawn by frequency to this power.
         min_count, max_vocab, phrases, phrase_threshold: see `CorpusOptions`.
@@ -117,8 +119,8 @@ class Text(Dataset):
         if bad := self.corpus.about["bad_bytes"]:
             print(f"warning: {bad:,} undecodable byte sequences in {self.path} were read as separators")
         count = len(self.corpus.words)
-        self.sizes = {"token": count, "negative_token": count, "positives": self.block}
-        self.sizes |= {"token_noise": self.block, "negative_noise": self.negatives}
+        width = self.block + self.negatives
+        self.sizes = {"token": count, "context_token": count, "positives": self.block, "log_noise": width}
 
     def load(self) -> dict[Split, dict[str, Tensor]]:
         """Text is not held in memory."""
@@ -165,15 +167,17 @@ class Text(Dataset):
         return Passages(np.concatenate(parts), offsets, np.ones(len(parts), bool))
 
     def transform(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        """Draws each word's window and each block's noise words; see the class."""
+        """Finds the neighbours and draws each block's noise words; see the class."""
         token, position = (batch[name].view(-1, self.block) for name in ("token", "position"))
-        reach: Tensor | int = self.window
+        distance = (position[:, :, None] - position[:, None, :]).abs_()
         if self.dynamic_window:
-            reach = torch.randint(1, self.window + 1, (*token.shape, 1), dtype=torch.int32, device=token.device)
-        positives = (position[:, :, None] - position[:, None, :]).abs_() <= reach
+            positives = distance.float().mul_(-1 / self.window).add_(1 + 1 / self.window).clamp_(min=0)
+        else:
+            positives = (distance <= self.window).float()
         positives.diagonal(dim1=1, dim2=2).zero_()
-        negative = self.noise.draw(len(token), self.negatives)
-        return {"token": token, "negative_token": negative, "positives": positives}
+        context = torch.cat([token, self.noise.draw(len(token), self.negatives)], 1)
+        log_noise = self.noise.log_probability.index_select(0, context.view(-1)).view_as(context)
+        return {"token": token, "context_token": context, "positives": positives, "log_noise": log_noise}
 
     def keys(self) -> dict[str, list[str]]:
         """What the rows of tables over a column are called."""

@@ -41,14 +41,14 @@ class NegativeSampling(nn.Module):
             raise ValueError(f"matmul={matmul}: it must be one of {', '.join(MATMUL)}")
         self.negative, self.reduction, self.matmul = negative, reduction, matmul
 
-    def forward(self, center: Tensor, context: Tensor, negative: Tensor, positives: Tensor) -> Tensor:
-        """The loss of the pairs that `positives` marks.
+    def forward(self, center: Tensor, context: Tensor, positives: Tensor) -> Tensor:
+        """The loss of the pairs that `positives` weighs.
 
         Args:
             center: (B, L, D) input vectors.
-            context: (B, C, D) output vectors of the words around them.
-            negative: (B, K, D) output vectors of noise words, for all centres of a block.
-            positives: (B, L, C) bool, which pairs stood together.
+            context: (B, C + K, D) output vectors: of the C words around the centres, then of K noise words, which
+                all centres of a block share.
+            positives: (B, L, C), how much each pair counts: 0 or 1, or what is between.
 
         Returns:
             A scalar, float32 or float64 as the vectors are; 0 where there is no pair.
@@ -56,9 +56,8 @@ class NegativeSampling(nn.Module):
         dtype = center.dtype
         if dtype != torch.float64:
             dtype = MATMUL[self.matmul] or fast_dtype(center.device)
-        loss: Tensor = BlockLoss.apply(
-            center, context, negative, positives, self.negative / negative.shape[1], self.reduction == "mean", dtype
-        )
+        weight = self.negative / (context.shape[1] - positives.shape[2])
+        loss: Tensor = BlockLoss.apply(center, context, positives, weight, self.reduction == "mean", dtype)
         return loss
 
 
@@ -73,8 +72,8 @@ def fast_dtype(device: torch.device) -> torch.dtype:
 class BlockLoss(torch.autograd.Function):
     """The loss of `NegativeSampling`.
 
-    With s the scores, p = sigmoid(s), M the mask of positives, m its row sums and w = negative / K, the gradient
-    by the scores is G = [(p - 1) M | w m p], by the centres G [context; noise], and by those G' centres.
+    With s the scores, p = sigmoid(s), M the weights of positives, m their row sums and w = negative / K, the
+    gradient by the scores is G = [(p - 1) M | w m p], by the centres G context, and by the context G' centres.
     """
 
     @staticmethod
@@ -82,52 +81,52 @@ class BlockLoss(torch.autograd.Function):
         ctx: FunctionCtx,
         center: Tensor,
         context: Tensor,
-        negative: Tensor,
         positives: Tensor,
         weight: float,
         mean: bool,
         dtype: torch.dtype,
     ) -> Tensor:
         """See `NegativeSampling.forward`; `weight` is that of one noise word per positive pair."""
-        words = context.shape[1]
         exact = torch.promote_types(center.dtype, torch.float32)
+        mask = positives.to(exact)
+        pairs = mask.sum(2, keepdim=True)
+        if mean:
+            scale = pairs.sum().clamp_(min=1).reciprocal_()
+            mask, pairs = mask * scale, pairs * scale
+        noise = pairs * weight
         with torch.autocast(center.device.type, enabled=False):
-            rows = center.to(dtype)
-            columns = torch.empty(*context.shape[:1], words + negative.shape[1], context.shape[2], dtype=dtype, device=context.device)
-            columns[:, :words] = context
-            columns[:, words:] = negative
+            rows, columns = center.to(dtype), context.to(dtype)
             scores = torch.bmm(rows, columns.transpose(1, 2)).to(exact)
-            # From here on in place: the scores become the errors p - 1 of positives and p of noise words.
-            error = scores.clamp_(-LARGEST_SCORE, LARGEST_SCORE).sigmoid_()
-            mask = positives.to(exact)
-            pairs = mask.sum(2, keepdim=True)
-            error[:, :, :words].sub_(1).mul_(mask)
-            value = -sum_of_logs(1 + error[:, :, :words]) - weight * sum_of_logs(1 - error[:, :, words:], pairs)
-            scale = pairs.sum().clamp_(min=1).reciprocal_() if mean else torch.ones((), dtype=exact, device=pairs.device)
-            error[:, :, words:].mul_(pairs * weight)
-            ctx.save_for_backward(rows, columns, error.to(dtype), scale)  # type: ignore[attr-defined]
-        ctx.words, ctx.exact = words, center.dtype  # type: ignore[attr-defined]
-        return value * scale
+        # From here on in place: the scores become the gradients by them.
+        error = scores.clamp_(-LARGEST_SCORE, LARGEST_SCORE).sigmoid_()
+        true, false = error.tensor_split([mask.shape[2]], 2)
+        value = -(true.log() * mask).sum() - (sum_of_logs(1 - false) * noise).sum()
+        true.sub_(1).mul_(mask)
+        false.mul_(noise)
+        ctx.save_for_backward(rows, columns, error.to(dtype))  # type: ignore[attr-defined]
+        ctx.given = center.dtype  # type: ignore[attr-defined]
+        return value
 
     @staticmethod
     @once_differentiable  # type: ignore[misc]
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         """Closed form, times `grad_output`."""
-        rows, columns, error, scale = ctx.saved_tensors
-        factor = (grad_output * scale).to(ctx.exact)
+        rows, columns, error = ctx.saved_tensors
         with torch.autocast(rows.device.type, enabled=False):
-            by_center = torch.bmm(error, columns).to(ctx.exact).mul_(factor)
-            by_columns = torch.bmm(error.transpose(1, 2), rows).to(ctx.exact).mul_(factor)
-        by_context, by_negative = by_columns[:, : ctx.words], by_columns[:, ctx.words :]
-        return by_center, by_context, by_negative, None, None, None, None
+            error = error * grad_output.to(error.dtype)
+            by_center = torch.bmm(error, columns).to(ctx.given)
+            by_context = torch.bmm(error.transpose(1, 2), rows).to(ctx.given)
+        return by_center, by_context, None, None, None, None
 
 
-def sum_of_logs(values: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Sum of weight * log(values) for values (B, L, C) in (0, 1] and weight (B, L, 1): the logarithm of products
-    of `GROUP` values, since logarithms cost more than everything around them."""
-    size = values.shape[2] // GROUP * GROUP
-    grouped = values[:, :, :size].unflatten(2, (GROUP, -1))
-    logs = grouped.prod(2).log_().sum(2, keepdim=True)
-    if size < values.shape[2]:
-        logs += values[:, :, size:].log().sum(2, keepdim=True)
-    return logs.sum() if weight is None else (logs * weight).sum()
+def sum_of_logs(values: Tensor) -> Tensor:
+    """(B, L, K) in (0, 1] -> (B, L, 1): the logarithm of products of `GROUP` values, since a logarithm costs more
+    than everything around it."""
+    size = values.shape[2] // GROUP
+    product = values[:, :, :size]
+    for part in range(1, GROUP):
+        product = product * values[:, :, part * size : (part + 1) * size]
+    logs = product.log().sum(2, keepdim=True)
+    if GROUP * size < values.shape[2]:
+        logs += values[:, :, GROUP * size :].log().sum(2, keepdim=True)
+    return logs

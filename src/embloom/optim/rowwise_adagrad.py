@@ -7,6 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -73,7 +74,8 @@ class RowwiseAdagrad(Optimizer):
 
 def mean_square(values: Tensor) -> Tensor:
     """(N, ...) -> (N,)."""
-    return values.square().flatten(1).mean(1)
+    rows = values.flatten(1)
+    return torch.linalg.vector_norm(rows, dim=1).square_().div_(rows.shape[1])
 
 
 def summed(rows: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -82,14 +84,28 @@ def summed(rows: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     On a GPU, where the number of different rows could only be known by waiting, the result has N rows too; those
     that are left over are row 0 with a value of 0.
     """
-    if rows.device.type == "cpu":
-        # numpy's sort is several times torch's at these sizes.
-        unique, place = np.unique(rows.numpy(), return_inverse=True)
-        found, inverse = torch.from_numpy(unique), torch.from_numpy(place)
-        return found, values.new_zeros(len(found), values.shape[1]).index_add_(0, inverse, values)
+    if rows.device.type == "cpu" and rows.numel():
+        numbers = rows.numpy()
+        order = sorting_order(numbers)
+        ordered = numbers[order]
+        starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+        # Its kernel adds up rows that lie anywhere several times as fast as `index_add_`.
+        total = torch.embedding_bag(values, torch.from_numpy(order), torch.from_numpy(starts), mode=0)[0]
+        return torch.from_numpy(ordered[starts]), total
     ordered, order = rows.sort(stable=True)
     first = torch.ones_like(ordered)
     first[1:] = ordered[1:] != ordered[:-1]
     place = first.cumsum(0) - 1
     total = torch.zeros_like(values).index_add_(0, place, values.index_select(0, order))
     return torch.zeros_like(ordered).scatter_(0, place, ordered), total
+
+
+def sorting_order(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What `argsort` returns for numbers of at least 0, stable: numpy sorts 16 bits at a time by counting, ten
+    times as fast as 64."""
+    order = numbers.astype(np.uint16).argsort(kind="stable")
+    high = numbers >> 16
+    while high.any():
+        order = order[high[order].astype(np.uint16).argsort(kind="stable")]
+        high >>= 16
+    return order
