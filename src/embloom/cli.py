@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Callable
@@ -113,12 +114,14 @@ def train(arguments: list[str]) -> None:
 
 def resume(arguments: list[str]) -> None:
     """`embloom resume RUN_FOLDER [overrides]`."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: embloom resume RUN_FOLDER [key=value ...]   e.g. trainer.max_epochs=20; see embloom runs")
-        sys.exit(0 if arguments else 2)
+    parser = argparse.ArgumentParser("embloom resume", description="Continues a run exactly where it stopped.")
+    parser.add_argument("run", type=Path, metavar="RUN_FOLDER", help="see embloom runs")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="e.g. trainer.max_epochs=20")
+    parser.add_argument("--config-dir", metavar="DIR", help="your own configs and Python files, as in training")
+    chosen = parser.parse_intermixed_args(arguments)
     from embloom.compose import resume as run
 
-    run(Path(arguments[0]), arguments[1:])
+    run(chosen.run, chosen.overrides, chosen.config_dir)
 
 
 def runs(arguments: list[str]) -> None:
