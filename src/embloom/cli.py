@@ -27,6 +27,8 @@ embloom trains embeddings, shows what each loss kept in them, and lets you reuse
 usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cfg job shows the configuration
        embloom resume RUN_FOLDER [key=value ...]          continue a run exactly where it stopped
        embloom runs [FOLDER]                              list runs (default: outputs)
+       embloom neighbors RUN king --top 10                words nearest to one
+       embloom analogy RUN king - man + woman             analogies; also midpoint RUN WORD..., outlier RUN WORD...
        embloom completion bash|zsh                        shell completion: eval "$(embloom completion bash)"
        embloom --help | --version
 
@@ -137,6 +139,17 @@ def runs(arguments: list[str]) -> None:
     print_runs(root)
 
 
+def question(command: str) -> Callable[[list[str]], None]:
+    """`embloom neighbors`, `analogy`, `midpoint` and `outlier`."""
+
+    def run(arguments: list[str]) -> None:
+        from embloom.ask import ask
+
+        ask(command, arguments)
+
+    return run
+
+
 def completion(arguments: list[str]) -> None:
     """`embloom completion SHELL`: prints what the shell has to evaluate."""
     if arguments not in (["bash"], ["zsh"]):
@@ -156,5 +169,6 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train": train,
     "resume": resume,
     "runs": runs,
+    **{name: question(name) for name in ("neighbors", "analogy", "midpoint", "outlier")},
     "completion": completion,
 }

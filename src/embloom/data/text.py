@@ -112,7 +112,9 @@ class Text(Dataset):
         if self.corpus is not None:
             return
         if self.path is None:
-            self.corpus = corpus_of(self.documents if self.documents is not None else documents(), self.options, self.cache)
+            self.corpus = corpus_of(
+                self.documents if self.documents is not None else documents(), self.options, self.cache
+            )
         else:
             with corpus_bar() as progress:
                 self.corpus = open_corpus(self.path, self.options, self.cache, self.workers, progress)
