@@ -19,6 +19,7 @@ from embloom.data.grammar import documents
 from embloom.data.noise import Noise
 from embloom.data.tokenize import PATTERN, TextOptions, compile_pattern, load_tokenizer
 from embloom.seeding import generator
+from embloom.threads import give_back_cores, keep_cores
 
 EVAL_TOKENS = 1 << 21  # of a held-out split, no more are read
 
@@ -27,7 +28,7 @@ class Text(Dataset):
     """A corpus of any size, in blocks of neighbouring words.
 
     `transform` gives the columns `token` (B, L); `context_token` (B, L + K), the same words and then noise words;
-    `positives` (B, L, L), how much each pair of words counts; and `log_noise` (B, L + K), the logarithm of each
+    `positives` (B, L, L), how much each pair of words counts, symmetric; and `log_noise` (B, L + K), the logarithm of each
     context word's probability as noise.
 
     Args:
@@ -138,15 +139,23 @@ class Text(Dataset):
         self.offsets = cut_long(self.corpus.offsets)
         self.split_of = split_passages(len(self.offsets) - 1, self.val_fraction, self.test_fraction, self.split_seed)
 
+        if self.trainer is not None and self.trainer.strategy.root_device.type == "cpu":
+            keep_cores()
+
+    def teardown(self, stage: str | None = None) -> None:
+        """The cores are everybody's again."""
+        give_back_cores()
+
     def loader(self, split: Split, *, shuffle: bool = False, every_rank: bool = False) -> Blocks:
         """Blocks of one split: for training drawn anew by (seed, epoch), else always the same."""
         trainer = self.trainer if not every_rank else None
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-        self.noise.to(device)
         return Blocks(
             self.passages(split),
             self.keep,
             self.share,
+            self.noise,
+            negatives=self.negatives,
             block=self.block,
             batch_size=self.batch_size,
             gap=self.window + 1,
@@ -169,7 +178,7 @@ class Text(Dataset):
         return Passages(np.concatenate(parts), offsets, np.ones(len(parts), bool))
 
     def transform(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        """Finds the neighbours and draws each block's noise words; see the class."""
+        """Finds the neighbours; see the class."""
         token, position = (batch[name].view(-1, self.block) for name in ("token", "position"))
         distance = (position[:, :, None] - position[:, None, :]).abs_()
         if self.dynamic_window:
@@ -177,7 +186,7 @@ class Text(Dataset):
         else:
             positives = (distance <= self.window).float()
         positives.diagonal(dim1=1, dim2=2).zero_()
-        context = torch.cat([token, self.noise.draw(len(token), self.negatives)], 1)
+        context = torch.cat([token, batch["noise"].view(-1, self.negatives)], 1)
         log_noise = self.noise.log_probability.index_select(0, context.view(-1)).view_as(context)
         return {"token": token, "context_token": context, "positives": positives, "log_noise": log_noise}
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from embloom.encoders.lookup import lookup
 
 
 class SkipGram(nn.Module):
@@ -45,8 +46,8 @@ class SkipGram(nn.Module):
 
     def forward(self, token: Tensor, context_token: Tensor | None = None) -> dict[str, Tensor]:
         """Word numbers (B, L) and (B, C) -> the outputs above; see the class."""
-        center = F.embedding(token, self.embedding, sparse=self.sparse)
+        center = lookup(token, self.embedding, self.sparse)
         outputs = {"embedding": center, "center": center, "output": self.output}
         if context_token is not None:
-            outputs["context"] = F.embedding(context_token, self.output, sparse=self.sparse)
+            outputs["context"] = lookup(context_token, self.output, self.sparse)
         return outputs

@@ -6,10 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
+
+from embloom.threads import in_parts
 
 LARGEST_SCORE = 15.0  # beyond it the probability is 0 or 1 in float32
 GROUP = 4  # probabilities whose product cannot underflow: exp(-15 * 4) > 1e-38
+LEAST_BLOCKS = 16  # for a thread of its own
 MATMUL = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
 REDUCTIONS = ("mean", "sum")
 
@@ -48,7 +51,7 @@ class NegativeSampling(nn.Module):
             center: (B, L, D) input vectors.
             context: (B, C + K, D) output vectors: of the C words around the centres, then of K noise words, which
                 all centres of a block share.
-            positives: (B, L, C), how much each pair counts: 0 or 1, or what is between.
+            positives: (B, C, L), how much each pair counts: 0 or 1, or what is between.
 
         Returns:
             A scalar, float32 or float64 as the vectors are; 0 where there is no pair.
@@ -56,7 +59,7 @@ class NegativeSampling(nn.Module):
         dtype = center.dtype
         if dtype != torch.float64:
             dtype = MATMUL[self.matmul] or fast_dtype(center.device)
-        weight = self.negative / (context.shape[1] - positives.shape[2])
+        weight = self.negative / (context.shape[1] - positives.shape[1])
         loss: Tensor = BlockLoss.apply(center, context, positives, weight, self.reduction == "mean", dtype)
         return loss
 
@@ -72,61 +75,70 @@ def fast_dtype(device: torch.device) -> torch.dtype:
 class BlockLoss(torch.autograd.Function):
     """The loss of `NegativeSampling`.
 
-    With s the scores, p = sigmoid(s), M the weights of positives, m their row sums and w = negative / K, the
-    gradient by the scores is G = [(p - 1) M | w m p], by the centres G context, and by the context G' centres.
+    With s the scores, p = sigmoid(s), M the weights of positives, m their sums by centre and w = negative / K, the
+    gradient by the scores is G = [(p - 1) M; w m p], by the centres G' context, and by the context G centres.
     """
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
-        center: Tensor,
-        context: Tensor,
-        positives: Tensor,
-        weight: float,
-        mean: bool,
-        dtype: torch.dtype,
+        ctx: Any, center: Tensor, context: Tensor, positives: Tensor, weight: float, mean: bool, dtype: torch.dtype
     ) -> Tensor:
         """See `NegativeSampling.forward`; `weight` is that of one noise word per positive pair."""
         exact = torch.promote_types(center.dtype, torch.float32)
+        # Even for no gradient at all the loss is wanted; the gradients only where somebody asks.
+        wanted = any(ctx.needs_input_grad)
+        by_center, by_context = (torch.empty_like(x) if wanted else None for x in (center, context))
         mask = positives.to(exact)
-        pairs = mask.sum(2, keepdim=True)
-        if mean:
-            scale = pairs.sum().clamp_(min=1).reciprocal_()
-            mask, pairs = mask * scale, pairs * scale
-        noise = pairs * weight
-        with torch.autocast(center.device.type, enabled=False):
-            rows, columns = center.to(dtype), context.to(dtype)
-            scores = torch.bmm(rows, columns.transpose(1, 2)).to(exact)
-        # From here on in place: the scores become the gradients by them.
-        error = scores.clamp_(-LARGEST_SCORE, LARGEST_SCORE).sigmoid_()
-        true, false = error.tensor_split([mask.shape[2]], 2)
-        value = -(true.log() * mask).sum() - (sum_of_logs(1 - false) * noise).sum()
-        true.sub_(1).mul_(mask)
-        false.mul_(noise)
-        ctx.save_for_backward(rows, columns, error.to(dtype))  # type: ignore[attr-defined]
-        ctx.given = center.dtype  # type: ignore[attr-defined]
-        return value
+        scale = mask.sum().clamp_(min=1).reciprocal_() if mean else mask.new_ones(())
+
+        def part(first: int, last: int) -> Tensor:
+            blocks = slice(first, last)
+            with torch.autocast(center.device.type, enabled=False):
+                rows, columns = center[blocks].to(dtype), context[blocks].to(dtype)
+                value, error = errors(rows, columns, mask[blocks] * scale, weight)
+                if by_center is not None and by_context is not None:
+                    error = error.to(dtype)
+                    by_center[blocks] = torch.bmm(error.transpose(1, 2), columns)
+                    by_context[blocks] = torch.bmm(error, rows)
+            return value
+
+        parts = in_parts(len(center), LEAST_BLOCKS, part) if center.device.type == "cpu" else [part(0, len(center))]
+        ctx.save_for_backward(by_center, by_context)
+        return torch.stack(parts).sum()
 
     @staticmethod
     @once_differentiable  # type: ignore[misc]
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         """Closed form, times `grad_output`."""
-        rows, columns, error = ctx.saved_tensors
-        with torch.autocast(rows.device.type, enabled=False):
-            error = error * grad_output.to(error.dtype)
-            by_center = torch.bmm(error, columns).to(ctx.given)
-            by_context = torch.bmm(error.transpose(1, 2), rows).to(ctx.given)
+        by_center, by_context = ctx.saved_tensors
+        # Nothing waits for the CPU, and nearly always the factor is 1.
+        if grad_output.device.type != "cpu" or grad_output != 1:
+            by_center, by_context = by_center * grad_output, by_context * grad_output
         return by_center, by_context, None, None, None, None
 
 
+def errors(rows: Tensor, columns: Tensor, mask: Tensor, weight: float) -> tuple[Tensor, Tensor]:
+    """Centres (B, L, D), context (B, C + K, D), weights of pairs (B, C, L) -> the sum of losses, and its gradient by
+    the scores (B, C + K, L)."""
+    noise = mask.sum(1, keepdim=True).mul_(weight)
+    scores = torch.bmm(columns, rows.transpose(1, 2)).to(mask.dtype)
+    # From here on in place: scores, then probabilities, then gradients.
+    error = scores.clamp_(-LARGEST_SCORE, LARGEST_SCORE).sigmoid_()
+    true, false = error.tensor_split([mask.shape[1]], 1)
+    value = -(true.log().mul_(mask).sum() + sum_of_logs(1 - false).mul_(noise).sum())
+    true.sub_(1).mul_(mask)
+    false.mul_(noise)
+    return value, error
+
+
 def sum_of_logs(values: Tensor) -> Tensor:
-    """(B, L, K) in (0, 1] -> (B, L, 1): the logarithm of products of `GROUP` values, since a logarithm costs more
+    """(B, K, L) in (0, 1] -> (B, 1, L): the logarithm of products of `GROUP` values, since a logarithm costs more
     than everything around it."""
-    size = values.shape[2] // GROUP
-    product = values[:, :, :size]
+    size = values.shape[1] // GROUP
+    product = values[:, :size]
     for part in range(1, GROUP):
-        product = product * values[:, :, part * size : (part + 1) * size]
-    logs = product.log().sum(2, keepdim=True)
-    if GROUP * size < values.shape[2]:
-        logs += values[:, :, GROUP * size :].log().sum(2, keepdim=True)
+        product = product * values[:, part * size : (part + 1) * size]
+    logs = product.log().sum(1, keepdim=True)
+    if GROUP * size < values.shape[1]:
+        logs += values[:, GROUP * size :].log().sum(1, keepdim=True)
     return logs

@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from embloom.threads import in_parts
+
+LEAST_ROWS = 512  # for a thread of its own
+
 
 class RowwiseAdagrad(Optimizer):
     """Divides a row's gradient g by the root of the sum of all its mean squares: `a += mean(g * g)`,
@@ -61,15 +65,44 @@ class RowwiseAdagrad(Optimizer):
             state["sum"] = torch.full((len(table),), group["initial"], dtype=table.dtype, device=table.device)
         total: Tensor = state["sum"]
         if gradient.is_sparse:
-            rows, values = summed(gradient._indices()[0], gradient._values())
-            total.index_add_(0, rows, mean_square(values))
-            scale = total.index_select(0, rows).sqrt_().add_(group["eps"]).reciprocal_().mul_(-group["lr"])
-            table.index_add_(0, rows, values.mul_(scale[:, None]))
+            rows, values = gradient._indices()[0], gradient._values()
+            if table.device.type == "cpu":
+                move_rows(table, total, rows, values, group)
+            else:
+                move(table, total, *summed(rows, values), group)
             return
         values = gradient.view_as(table)
         total += mean_square(values)
         shape = (-1, *[1] * (table.ndim - 1))
         table.addcdiv_(values, (total.sqrt() + group["eps"]).view(shape), value=-group["lr"])
+
+
+def move(table: Tensor, total: Tensor, rows: Tensor, values: Tensor, group: dict[str, Any]) -> None:
+    """Moves rows (N,) of the table (V, D) by their gradients (N, D), once the accumulator (V,) has them."""
+    total.index_add_(0, rows, mean_square(values))
+    scale = total.index_select(0, rows).sqrt_().add_(group["eps"]).reciprocal_().mul_(-group["lr"])
+    table.index_add_(0, rows, values.mul_(scale[:, None]))
+
+
+def move_rows(table: Tensor, total: Tensor, rows: Tensor, values: Tensor, group: dict[str, Any]) -> None:
+    """The same for rows that repeat, on the CPU: each thread adds up and moves rows of its own."""
+    if not len(rows):
+        return
+    numbers = rows.numpy()
+    order = sorting_order(numbers)
+    ordered = numbers[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    found, place = torch.from_numpy(ordered[starts]), torch.from_numpy(order)
+    begins = torch.from_numpy(starts)
+    ends = [*starts.tolist(), len(rows)]
+
+    def part(first: int, last: int) -> None:
+        # This kernel adds up rows that lie anywhere several times as fast as `index_add_`.
+        chosen = place[ends[first] : ends[last]]
+        sums = torch.embedding_bag(values, chosen, begins[first:last] - ends[first], mode=0)[0]
+        move(table, total, found[first:last], sums, group)
+
+    in_parts(len(found), LEAST_ROWS, part)
 
 
 def mean_square(values: Tensor) -> Tensor:
@@ -79,19 +112,8 @@ def mean_square(values: Tensor) -> Tensor:
 
 
 def summed(rows: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Adds up the values (N, D) of equal rows (N,) -> rows and values.
-
-    On a GPU, where the number of different rows could only be known by waiting, the result has N rows too; those
-    that are left over are row 0 with a value of 0.
-    """
-    if rows.device.type == "cpu" and rows.numel():
-        numbers = rows.numpy()
-        order = sorting_order(numbers)
-        ordered = numbers[order]
-        starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-        # Its kernel adds up rows that lie anywhere several times as fast as `index_add_`.
-        total = torch.embedding_bag(values, torch.from_numpy(order), torch.from_numpy(starts), mode=0)[0]
-        return torch.from_numpy(ordered[starts]), total
+    """Adds up the values (N, D) of equal rows (N,) -> N rows and values, without waiting for how many differ: those
+    that are left over are row 0 with a value of 0."""
     ordered, order = rows.sort(stable=True)
     first = torch.ones_like(ordered)
     first[1:] = ordered[1:] != ordered[:-1]
