@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 LAYERS, CARD = "layers.safetensors", "card.json"
+# What reading an artifact cannot do without.
+FIELDS = {"content_hash": str, "encoder": dict, "supplied": dict, "inputs": dict, "layers": dict}
 # A card may name only embloom's own encoders; others are handed to `load` as a class.
 TRUSTED = "embloom.encoders."
 
@@ -72,6 +74,30 @@ class Embedding:
             for i in range(0, count, batch_size)
         ]
         return torch.cat(parts) if parts else torch.empty(0, self.card["layers"][layer])
+
+    @torch.no_grad()
+    def decode(self, vectors: Any, batch_size: int = 1024) -> Tensor:
+        """The way back, where the encoder has one (autoencoders, PCA).
+
+        Args:
+            vectors: (N, width of `embedding`).
+            batch_size: how many at a time.
+
+        Returns:
+            (N, features) on the CPU, rows as `encode` takes them; of pictures,
+            `rows.reshape(-1, *embedding.card["supplied"]["image_shape"])`.
+
+        Raises:
+            ValueError: the encoder has no decoder, or the vectors do not fit.
+        """
+        width = self.card["layers"]["embedding"]
+        decoder: Callable[[Tensor], Tensor] | None = getattr(self.encoder, "decode", None)
+        if decoder is None:
+            raise ValueError("this encoder has no way back: train one with experiment=autoencoder")
+        rows = torch.as_tensor(vectors, dtype=torch.float32)
+        if rows.ndim != 2 or rows.shape[1] != width:
+            raise ValueError(f"vectors of shape {tuple(rows.shape)} do not fit (N, {width})")
+        return torch.cat([decoder(part) for part in rows.split(batch_size)])
 
     def table(self, layer: str) -> Tensor:
         """The rows (count, width) of an embedding layer that is a table.
@@ -203,6 +229,8 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{folder / CARD} is no card of embloom's")
     if version > FORMAT_VERSION:
         raise ValueError(f"{folder} has format {version}, newer than this embloom reads ({FORMAT_VERSION}): upgrade it")
+    if wrong := [key for key, kind in FIELDS.items() if not isinstance(card.get(key), kind)]:
+        raise ValueError(f"{folder / CARD} is no card of embloom's: {', '.join(wrong)} is missing or of another kind")
     return card
 
 

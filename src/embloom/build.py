@@ -37,7 +37,7 @@ def locate(target: str, base: type[T] | tuple[type[T], ...], where: str) -> type
     module_name, _, name = str(target).rpartition(".")
     try:
         found = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise ValueError(
             f"{where}._target_={target} cannot be imported: {error}. A Python file of your own is found "
             "in the folder that --config-dir names, and on PYTHONPATH"
@@ -55,13 +55,14 @@ def arguments(cls: type, *, supplied: Mapping[str, Any], node: Mapping[str, Any]
         ValueError: a key of the node is no parameter of the class, or a parameter without a default is missing.
     """
     parameters = inspect.signature(cls).parameters
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    passed_on, takes_any = inherited(cls)
+    known_keys = {**passed_on, **parameters}
     chosen = {key: value for key, value in node.items() if key not in OUTER_KEYS}
     for key in chosen:
-        if key not in parameters and not takes_any:
-            known = [p for p in parameters if p not in supplied]
+        if key not in known_keys and not takes_any:
+            known = [name for name in known_keys if name not in supplied]
             raise ValueError(f"{where}.{key}: {cls.__name__} has no such parameter; {did_you_mean(key, known)}")
-    chosen |= {key: value for key, value in supplied.items() if key in parameters and key not in chosen}
+    chosen |= {key: value for key, value in supplied.items() if key in known_keys and key not in chosen}
     for key, parameter in parameters.items():
         required = parameter.default is parameter.empty and parameter.kind not in (
             parameter.VAR_KEYWORD,
@@ -70,6 +71,17 @@ def arguments(cls: type, *, supplied: Mapping[str, Any], node: Mapping[str, Any]
         if required and key not in chosen:
             raise ValueError(f"{where}.{key} is missing: {cls.__name__} needs it")
     return chosen
+
+
+def inherited(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:
+    """The keyword parameters that `cls` passes on to its bases by `**options`, and whether the last takes any too."""
+    found: dict[str, inspect.Parameter] = {}
+    for base in (c for c in cls.__mro__ if "__init__" in vars(c)):
+        own = list(inspect.signature(base.__init__).parameters.values())[1:]  # type: ignore[misc]
+        found = {p.name: p for p in own if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} | found
+        if not any(p.kind is p.VAR_KEYWORD for p in own):
+            return found, False
+    return found, True
 
 
 def build(
@@ -103,5 +115,11 @@ def build(
     except ValueError as error:
         # A constructor knows its parameter, not the term it was built for: `margin=-1: ...` -> `loss.triplet.margin=`
         raise ValueError(f"{where}.{error}" if re.match(r"\w+=", str(error)) else str(error)) from error
+    except KeyError as error:
+        sizes = (supplied or {}).get("sizes")
+        if not isinstance(sizes, Mapping) or error.args[0] in sizes:
+            raise
+        there = ", ".join(sorted(map(str, sizes))) or "nothing"
+        raise ValueError(f"{where}: {cls.__name__} needs the tensor {error}; there is: {there}") from error
     except TypeError as error:
         raise ValueError(f"{where}: {cls.__name__} does not take these arguments: {error}") from error

@@ -48,7 +48,7 @@ class EmbeddingModule(LightningModule):
         encoder: nn.Module,
         loss: WeightedLoss,
         of: Mapping[str, str] | None,
-        make_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        make_optimizer: Callable[[Iterable[Any]], Optimizer],
         schedule: Schedule,
         seed: int,
     ) -> None:
@@ -152,10 +152,17 @@ class EmbeddingModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimizer and its schedule, stepped after each of its steps."""
-        optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)
+        optimizer = self.make_optimizer(self.trained())
         steps = self.total_steps()
         scheduler = LambdaLR(optimizer, lambda step: self.schedule(min(1.0, step / steps)))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def trained(self) -> Iterable[Any]:
+        """What the optimizer gets. Weights of losses that are learned are no weights of the model: decay would pull
+        them towards 1, so they are a group without."""
+        learned = list(self.loss.log_variances.parameters())
+        rest = [p for p in self.parameters() if p.requires_grad and not any(p is weight for weight in learned)]
+        return [{"params": rest}, {"params": learned, "weight_decay": 0.0, "decays": False}] if learned else rest
 
     def total_steps(self) -> int:
         """Optimizer steps in the whole training.
@@ -179,7 +186,10 @@ class EmbeddingModule(LightningModule):
             self.trainer.optimizers, (c.scheduler for c in self.trainer.lr_scheduler_configs), strict=True
         ):
             for group in optimizer.param_groups:
+                decay = group.get("weight_decay")
                 group.update(self.optimizer_changes)
+                if not group.get("decays", True):
+                    group["weight_decay"] = decay
                 if "lr" in self.optimizer_changes:
                     group["initial_lr"] = self.optimizer_changes["lr"]
             if "lr" in self.optimizer_changes:

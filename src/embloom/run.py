@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import signal
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -57,7 +58,7 @@ def start(config: dict[str, Any], folder: Path, names: Mapping[str, str], config
         raise ValueError("\n".join(found))
     if (folder / CONFIG).exists():
         raise ValueError(
-            f"{folder} holds a run already: continue it with embloom resume {folder}, "
+            f"{folder} holds a run already: continue it with embloom resume {shlex.quote(str(folder))}, "
             "or choose another folder with hydra.run.dir=..."
         )
     state = RunState(names["dataset"], names["encoder"], names["loss"], config_dirs=config_dirs)
@@ -209,9 +210,17 @@ class Run:
             raise
 
     def fit(self) -> None:
-        """Trains, from the checkpoint if there is one."""
+        """Trains, from the checkpoint if there is one; an encoder that is computed (PCA) is computed first."""
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         module = self.parts.module
+        compute: Callable[..., None] | None = getattr(module.encoder, "fit", None)
+        if self.checkpoint is None and compute is not None:
+            dataset = self.parts.dataset
+            batches = dataset.loader("train", every_rank=True)
+            wire = module.encode_wire
+            compute(wire.renamed(dataset.transform(batch, False)) for batch in batches)
+        if not any(p.requires_grad for p in module.parameters()):
+            return
         module.optimizer_changes = self.optimizer_changes
         try:
             self.trainer.fit(module, datamodule=self.parts.dataset, ckpt_path=self.checkpoint, weights_only=True)
@@ -226,9 +235,10 @@ class Run:
                 "nothing was saved before that: start again with a smaller optimizer.lr or trainer.gradient_clip_val=1"
             )
         step = read_checkpoint(good)["global_step"]
+        smaller = f"optimizer.lr={self.config['optimizer'].get('lr', 0.001) / 10:g}"
         return (
             f"the last good checkpoint is {good} (step {step}): continue from it with a smaller learning rate, "
-            f"embloom resume {self.folder} optimizer.lr={self.config['optimizer'].get('lr', 0.001) / 10:g}, "
+            f"embloom resume {shlex.quote(str(self.folder))} {smaller}, "
             "or with trainer.gradient_clip_val=1"
         )
 

@@ -13,17 +13,20 @@ from embloom.seeding import generator
 
 
 class ImageDataset(Dataset):
-    """Pictures with one class label: columns `image` (float rows in 0..1 after `transform`) and `label`.
+    """Pictures with one class label: columns `image` and `clean` (float rows in 0..1 after `transform`), and `label`.
 
     Args:
         side: pictures become side x side pixels.
         channels: see `Pixels`.
         fit: see `Pixels`.
+        noise: standard deviation of noise that is added to every pixel in training, in units of the brightest.
+        mask: probability of blackening a pixel in training (Vincent et al. 2008); an autoencoder learns to
+            restore what either of the two destroyed.
         split_seed: draws the held-out parts; apart from `seed`, so that runs with other seeds are scored on
             the same samples.
     """
 
-    labels = ("label",)
+    labels: tuple[str, ...] = ("label",)
 
     def __init__(
         self,
@@ -34,12 +37,19 @@ class ImageDataset(Dataset):
         resident: bool | str = "auto",
         seed: int = 0,
         split_seed: int = 0,
+        noise: float = 0.0,
+        mask: float = 0.0,
     ) -> None:
         super().__init__(batch_size, resident, seed)
         self.pixels = Pixels(side, channels, fit)
         self.split_seed = split_seed
+        if not noise >= 0 or not 0 <= mask < 1:
+            raise ValueError(
+                f"dataset.noise={noise}, dataset.mask={mask}: noise must be at least 0, mask within 0 and 1"
+            )
+        self.noise, self.mask = noise, mask
         self.image_shape = self.pixels.shape
-        self.sizes = {"image": self.pixels.size, "label": 0}
+        self.sizes = {"image": self.pixels.size, "clean": self.pixels.size, "label": 0}
 
     def named_classes(self, names: list[str]) -> None:
         """Says what the classes are called, and so how many there are."""
@@ -51,8 +61,13 @@ class ImageDataset(Dataset):
         return torch.randperm(count, generator=generator(self.split_seed))
 
     def transform(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        """Bytes to floats in 0..1."""
-        return {**batch, "image": batch["image"].float().div_(255)}
+        """Bytes to floats in 0..1; `image` with the noise, `clean` without, the same where there is none."""
+        clean = image = batch["image"].float().div_(255)
+        if training and self.noise:
+            image = image + self.noise * torch.randn_like(image)
+        if training and self.mask:
+            image = image * (torch.rand_like(image) >= self.mask)
+        return {**batch, "image": image, "clean": clean}
 
     def inputs(self) -> dict[str, Any]:
         """The `Pixels` that made the rows."""

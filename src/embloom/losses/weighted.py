@@ -11,9 +11,14 @@ from torch import Tensor, nn
 from embloom.build import build, locate
 from embloom.wiring import Wire
 
+LEARNED = "learned"
+
 
 class WeightedLoss(nn.Module):
     """Sums named terms, each a loss module wired to the tensors that its `forward` names.
+
+    A weight is a number, or `learned`: the term L then counts exp(-s) L + s / 2, where s, the logarithm of its
+    noise's variance, is trained with the rest (Kendall et al. 2018, equations 7 and 10).
 
     Args:
         terms: term -> its config node: `_target_`, `weight` (default 1), `of` (renames), constructor arguments.
@@ -35,9 +40,14 @@ class WeightedLoss(nn.Module):
         self.wires: dict[str, Wire] = {}
         self.predictors: dict[str, Wire] = {}
         self.weights: dict[str, float] = {}
+        self.log_variances = nn.ParameterDict()
         for name, node in terms.items():
             where = f"loss.{name}"
-            self.weights[name] = checked_weight(node.get("weight", 1.0), where)
+            weight = node.get("weight", 1.0)
+            if weight == LEARNED:
+                self.log_variances[name] = nn.Parameter(torch.zeros(()))
+            else:
+                self.weights[name] = checked_weight(weight, where)
             cls_sizes = _named_sizes(node, sizes, where)
             module = build(node, nn.Module, where=where, supplied={**supplied, "sizes": cls_sizes})
             self.terms[name] = module
@@ -56,13 +66,25 @@ class WeightedLoss(nn.Module):
         terms: dict[str, Tensor] = {}
         total: Tensor | None = None
         for name in self.terms:
-            weight = self.weights[name]
-            with torch.set_grad_enabled(torch.is_grad_enabled() and weight != 0):
+            with torch.set_grad_enabled(torch.is_grad_enabled() and self.weights.get(name) != 0):
                 terms[name] = self.wires[name](tensors)
-            part = terms[name] if weight == 1 else weight * terms[name]
+            part = self.weighted(name, terms[name])
             total = part if total is None else total + part
         assert total is not None
         return total, terms
+
+    def weighted(self, name: str, term: Tensor) -> Tensor:
+        """What a term adds to the sum."""
+        if name in self.log_variances:
+            log_variance = self.log_variances[name]
+            return (-log_variance).exp() * term + log_variance / 2
+        weight = self.weights[name]
+        return term if weight == 1 else weight * term
+
+    def factors(self) -> dict[str, float | Tensor]:
+        """Term -> what it is multiplied with at present."""
+        learned = {name: (-s.detach()).exp() for name, s in self.log_variances.items()}
+        return {**self.weights, **learned}
 
     def predictions(self, tensors: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
         """Term -> (predicted, true) classes (B,), for the terms that classify (those with a `predict`)."""
@@ -81,7 +103,7 @@ def checked_weight(weight: Any, where: str) -> float:
         ValueError: it is no number, or negative.
     """
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < float("inf"):
-        raise ValueError(f"{where}.weight={weight}: it must be a number of at least 0")
+        raise ValueError(f"{where}.weight={weight}: it must be a number of at least 0, or {LEARNED}")
     return float(weight)
 
 

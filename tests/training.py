@@ -1,0 +1,22 @@
+"""Trains in this process, from overrides, with the real configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from embloom.compose import composed, plain
+from embloom.run import start
+
+SMALL_DIGITS = ("trainer.accelerator=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=3", "probe=[chance]")
+
+
+def configuration(*overrides: str) -> dict[str, Any]:
+    """What the command line would make of the overrides."""
+    return plain(composed(list(overrides), []))
+
+
+def trained(folder: Path, *overrides: str) -> dict[str, float]:
+    """Trains in `folder` and returns the metrics."""
+    names = {"dataset": "d", "encoder": "e", "loss": "l"}
+    return start(configuration(*overrides), folder, names, [])
