@@ -46,6 +46,9 @@ def stand_in(config: dict[str, Any], folder: Path) -> list[str]:
             for i in range(2):
                 Image.new("L", (8, 8), i).save(folder / "photos" / name / f"{i}.png")
         return [f"dataset.root={folder / 'photos'}"]
+    if "word_similarity" in (config["probe"] or {}):
+        (folder / "pairs.txt").write_text("king queen 8\nking kitten 1\n")
+        return [f"probe.word_similarity.path={folder / 'pairs.txt'}"]
     return []
 
 

@@ -30,6 +30,10 @@ usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cf
        embloom compare RUN RUN ... [--html FILE]          settings that differ, probes, losses; maps side by side
        embloom map RUN                                    draw the embedding: map.png and map.html
        embloom rm RUN ...                                 delete runs; asks first
+       embloom neighbors RUN king --top 10                words nearest to one
+       embloom analogy RUN king - man + woman             analogies
+       embloom midpoint RUN WORD WORD ...                 words between several
+       embloom outlier RUN WORD WORD ...                  the one that does not belong
        embloom completion bash|zsh                        shell completion: eval "$(embloom completion bash)"
        embloom --help | --version
 
@@ -156,6 +160,17 @@ def draw_map(arguments: list[str]) -> None:
     draw(arguments)
 
 
+def question(command: str) -> Callable[[list[str]], None]:
+    """`embloom neighbors`, `analogy`, `midpoint` and `outlier`."""
+
+    def run(arguments: list[str]) -> None:
+        from embloom.ask import ask
+
+        ask(command, arguments)
+
+    return run
+
+
 def completion(arguments: list[str]) -> None:
     """`embloom completion SHELL`: prints what the shell has to evaluate."""
     if arguments not in (["bash"], ["zsh"]):
@@ -178,5 +193,6 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "rm": remove,
     "compare": compare,
     "map": draw_map,
+    **{name: question(name) for name in ("neighbors", "analogy", "midpoint", "outlier")},
     "completion": completion,
 }

@@ -30,7 +30,7 @@ from embloom.events import Events, rewind
 from embloom.files import write_whole
 from embloom.module import NonFiniteError
 from embloom.parts import Parts, build_parts
-from embloom.probes.frozen import freeze
+from embloom.probes.frozen import freeze, table_keys
 from embloom.runs import CONFIG, RunState, locked, read_state
 from embloom.seeding import mix
 from embloom.summary import print_summary
@@ -298,6 +298,7 @@ class Run:
             supplied=self.parts.supplied,
             inputs=self.parts.dataset.inputs(),
             about=about,
+            keys=table_keys(encoder, self.parts.dataset),
         )
 
     def end(self, state: str, reason: str) -> None:

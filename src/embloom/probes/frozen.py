@@ -47,6 +47,17 @@ class Frozen:
                 raise ValueError(f"there is no layer '{name}' to probe; there is: {', '.join(there)}")
         return names
 
+    def named_table(self, layer: str) -> tuple[dict[str, int], Tensor]:
+        """A table whose rows have names: name -> row, and the table (rows, width).
+
+        Raises:
+            ValueError: there is no such table.
+        """
+        if layer not in self.tables or layer not in self.keys:
+            there = ", ".join(sorted(self.keys)) or "none"
+            raise ValueError(f"layer '{layer}' is no table of named rows; there is: {there}")
+        return {name: row for row, name in enumerate(self.keys[layer])}, self.tables[layer]
+
     def pairs(self, wanted: str | Sequence[str]) -> Iterator[tuple[str, str, str]]:
         """(layer, label, the tag's end) for every layer that is wanted and every label; the end is the label,
         and the layer too where that is not `embedding`."""
@@ -70,7 +81,6 @@ def freeze(
     of: Mapping[str, str] | None,
     device: torch.device,
     score: Split,
-    keys: dict[str, list[str]] | None = None,
 ) -> Frozen:
     """Runs the encoder, in evaluation mode, over the training split and the split to score."""
     layers = encoder.embedding_layers()  # type: ignore[operator]
@@ -89,7 +99,14 @@ def freeze(
         )
     finally:
         encoder.train(training)
-    return Frozen(fit, scored, labels, tables, keys or {})
+    return Frozen(fit, scored, labels, tables, table_keys(encoder, dataset))
+
+
+def table_keys(encoder: nn.Module, dataset: Dataset) -> dict[str, list[str]]:
+    """Table -> what its rows are called: an encoder's `rows` names the dataset's column that numbers them."""
+    rows: Mapping[str, str] = getattr(encoder, "rows", {})
+    keys = dataset.keys()
+    return {table: keys[column] for table, column in rows.items() if column in keys}
 
 
 @torch.no_grad()

@@ -1,0 +1,53 @@
+"""The two tables of word2vec: a vector for a word, and one for a word as a neighbour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from embloom.encoders.lookup import lookup
+
+
+class SkipGram(nn.Module):
+    """Looks up the input vectors of words and the output vectors of their neighbours and of noise words.
+
+    Outputs: `embedding` (B, L, D), the words' input vectors, called `center` too; `context` (B, C, D), output
+    vectors of neighbours and noise words; `output` (V, D), the whole output table, for losses over the
+    vocabulary. The artifact keeps `embedding` and `output`.
+
+    Args:
+        sizes: the dataset's; `sizes["token"]` is the size of the vocabulary.
+        dim: width of the vectors.
+        sparse: gradients name only the rows that a batch touched. Dense ones move whole tables every step.
+
+    Raises:
+        ValueError: the width is below 1.
+    """
+
+    # Which of the dataset's columns names the rows of a table.
+    rows = {"embedding": "token", "output": "token"}  # noqa: RUF012
+
+    def __init__(self, sizes: Mapping[str, int], dim: int = 100, sparse: bool = True) -> None:
+        super().__init__()
+        if not isinstance(dim, int) or dim < 1:
+            raise ValueError(f"dim={dim}: it must be a whole number of at least 1")
+        count = sizes["token"]
+        # word2vec's own start: scores are 0, so that every probability is 1/2.
+        self.embedding = nn.Parameter(torch.empty(count, dim).uniform_(-0.5 / dim, 0.5 / dim))
+        self.output = nn.Parameter(torch.zeros(count, dim))
+        self.sparse = sparse
+        self.sizes = {"embedding": dim, "center": dim, "context": dim, "output": dim}
+
+    def embedding_layers(self) -> dict[str, Tensor | None]:
+        """The tables that the artifact keeps."""
+        return {"embedding": self.embedding, "output": self.output}
+
+    def forward(self, token: Tensor, context_token: Tensor | None = None) -> dict[str, Tensor]:
+        """Word numbers (B, L) and (B, C) -> the outputs above; see the class."""
+        center = lookup(token, self.embedding, self.sparse)
+        outputs = {"embedding": center, "center": center, "output": self.output}
+        if context_token is not None:
+            outputs["context"] = lookup(context_token, self.output, self.sparse)
+        return outputs
