@@ -229,7 +229,8 @@ def test_every_way_learns(tmp_path: Path, cache: Path, overrides: tuple[str, ...
         (("dataset.window=0",), "dataset.window=0: it must be a whole number of at least 1"),
         (("dataset.path=absent.txt",), "no text file at absent.txt"),
         (("dataset.pattern='['",), "is not a regular expression"),
-        (("dataset.tokenizer=nowhere:f",), "write package.module:function"),
+        (("dataset.tokenizer=nowhere.Words",), "write package.module.Class"),
+        (("dataset.tokenizer=os.system",), "os.system is no tokenizer"),
         (("dataset.min_count=100000",), "no word occurs dataset.min_count=100000 times"),
         (("probe=[word_similarity]", "probe.word_similarity.path=absent"), "probe.word_similarity.path"),
     ],
@@ -238,6 +239,28 @@ def test_refused_at_the_door(tmp_path: Path, cache: Path, overrides: tuple[str, 
     with pytest.raises(ValueError, match=message):
         trained(tmp_path / "run", cache, *overrides)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_tokenizer_of_the_users_own(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letters.py").write_text(
+        "from embloom.data.tokenize import Tokenizer\n\n\n"
+        "class Letters(Tokenizer):\n    def __call__(self, text):\n        return list(text.replace(' ', ''))\n"
+    )
+    (tmp_path / "text.txt").write_text("the cat sat on the mat\nthe dog sat too\n" * 200)
+    overrides = ("dataset.path=text.txt", "dataset.tokenizer=letters.Letters", "dataset.cache=cache", "probe=[]")
+    process = fork(
+        "train",
+        "--config-dir",
+        "mine",
+        *SKIPGRAM,
+        *overrides,
+        "trainer.max_epochs=1",
+        "hydra.run.dir=run",
+        cwd=tmp_path,
+    )
+    finish(process, tmp_path)
+    assert sorted(embloom.load(tmp_path / "run").words.names) == sorted(set("thecatsatonthematthedogsattoo"))
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(15, marks=pytest.mark.slow)])
