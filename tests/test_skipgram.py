@@ -202,7 +202,7 @@ def epoch_of(data: Text, number: int) -> list[dict[str, torch.Tensor]]:
     [
         ("encoder=cbow",),
         ("loss=[full_softmax]",),
-        ("loss=[nce]",),
+        ("loss=[nce]", "trainer.max_epochs=6"),
         ("loss=[sampled_softmax]",),
         ("optimizer=sparse_adam", "optimizer.lr=0.01"),
         ("optimizer=sparse_sgd", "loss.negative_sampling.reduction=sum", "trainer.max_epochs=5"),
@@ -255,7 +255,7 @@ def test_killed_run_resumes_to_the_same_bits(tmp_path: Path, cache: Path, kills:
         folder.mkdir()
         process = fork(*command, cwd=folder)
         wait_for(lambda folder=folder: (folder / "run" / "run.json").exists())  # type: ignore[misc]
-        while killed(process, moments.uniform(0.2, 4.0)):
+        while killed(process, moments.uniform(0.1, 1.2)):
             done += 1
             process = fork("resume", "run", cwd=folder)
         finish(process, folder)
