@@ -30,6 +30,7 @@ PATTERN = r"[a-z0-9]+(?:'[a-z]+)?"
 
 Ids = NDArray[np.int32]
 
+
 class Tokenizer(ABC):
     """Derive your own from this. A configuration can name such classes only, since it may be anybody's: a function
     that it names, `os:system` say, would be given the text."""
