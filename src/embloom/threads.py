@@ -7,13 +7,17 @@ thread gets a part of the data and does all the operations on it alone.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TypeVar
 
 import torch
 
 T = TypeVar("T")
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 _pools: dict[int, ThreadPoolExecutor] = {}
 _kept: list[int] = []
@@ -21,9 +25,19 @@ _kept: list[int] = []
 
 def keep_cores() -> None:
     """From here on torch's own operations use one core, and `in_parts` as many as they had."""
+    keep_memory()
     if not _kept and torch.get_num_threads() > 1:
         _kept.append(torch.get_num_threads())
         torch.set_num_threads(1)
+
+
+def keep_memory() -> None:
+    """Has the C library keep what is freed. It would give every large tensor back to the system, and each step would
+    begin with thousands of page faults."""
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):  # glibc's
+        for option, value in ((M_MMAP_THRESHOLD, 1 << 30), (M_TRIM_THRESHOLD, (1 << 31) - 1)):
+            library.mallopt(option, value)
 
 
 def give_back_cores() -> None:
@@ -56,5 +70,7 @@ def in_parts(size: int, least: int, work: Callable[[int, int], T]) -> list[T]:
         return [run(0, size)]
     cuts = [size * part // count for part in range(count + 1)]
     if count not in _pools:
-        _pools[count] = ThreadPoolExecutor(count, "embloom", initializer=torch.set_num_threads, initargs=(1,))
-    return list(_pools[count].map(run, cuts[:-1], cuts[1:]))
+        _pools[count] = ThreadPoolExecutor(count - 1, "embloom", initializer=torch.set_num_threads, initargs=(1,))
+    others = [_pools[count].submit(run, *cut) for cut in pairwise(cuts[1:])]
+    # This thread would only wait: it takes a part itself.
+    return [run(*cuts[:2]), *(other.result() for other in others)]

@@ -187,9 +187,11 @@ class Text(Dataset):
     def transform(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
         """Finds the neighbours; see the class."""
         token, position = (batch[name].view(-1, self.block) for name in ("token", "position"))
-        distance = (position[:, :, None] - position[:, None, :]).abs_()
+        # Within a block positions are small numbers; floats are subtracted several times as fast as integers.
+        place = (position - position[:, :1]).float()
+        distance = (place[:, :, None] - place[:, None, :]).abs_()
         if self.dynamic_window:
-            positives = distance.float().mul_(-1 / self.window).add_(1 + 1 / self.window).clamp_(min=0)
+            positives = distance.mul_(-1 / self.window).add_(1 + 1 / self.window).clamp_(min=0)
         else:
             positives = (distance <= self.window).float()
         positives.diagonal(dim1=1, dim2=2).zero_()
