@@ -21,7 +21,13 @@ class AtomicCheckpointIO(CheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Writes beside `path`, to the disk, and only then takes its name."""
-        write_whole(Path(path), lambda temporary: torch.save(checkpoint, temporary))
+        try:
+            write_whole(Path(path), lambda temporary: torch.save(checkpoint, temporary))
+        except RuntimeError as error:
+            # Closing its archive after a failed write, torch hides why the write failed.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
         """See `read_checkpoint`; `weights_only` is always on."""

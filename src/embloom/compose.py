@@ -68,7 +68,7 @@ def job(config: DictConfig) -> float | None:
     names = {group: str(chosen.runtime.choices.get(group)) for group in ("dataset", "encoder")}
     names["loss"] = "+".join(config.loss or [])
     directories = [s.path for s in chosen.runtime.config_sources if s.provider == "command-line"]
-    metrics = attempt(plain(config), folder, names, directories)
+    metrics = attempt(config, folder, names, directories)
     return metrics.get("val/loss")
 
 
@@ -86,12 +86,13 @@ def plain(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in container.items()}
 
 
-def attempt(config: dict[str, Any], folder: Path, names: dict[str, str], directories: list[str]) -> dict[str, float]:
+def attempt(config: DictConfig, folder: Path, names: dict[str, str], directories: list[str]) -> dict[str, float]:
     """Trains; leaves no empty folder behind where nothing began."""
     from embloom.run import start
 
     try:
-        return stoppable(folder, lambda: start(config, folder, names, directories))
+        container = plain(config)
+        return stoppable(folder, lambda: start(container, folder, names, directories))
     except ValueError:
         for place in (folder, *folder.parents[:2]):  # outputs/<name>/<stamp>, made by Hydra
             if place.is_dir() and not any(place.iterdir()):

@@ -16,6 +16,7 @@ from embloom.data.base import Dataset
 from embloom.losses.weighted import WeightedLoss
 from embloom.module import EmbeddingModule
 from embloom.optim.schedules import Schedule
+from embloom.optim.sparse import sparse_problems
 from embloom.probes.frozen import Probe
 from embloom.wiring import Wire
 
@@ -66,11 +67,11 @@ def build_parts(config: Mapping[str, Any]) -> Parts:
     seed = config["seed"]
     callbacks = [
         found.attempt(lambda n=name, c=node: build(c, Callback, where=f"callbacks.{n}"))  # type: ignore[misc]
-        for name, node in (config["callbacks"] or {}).items()
+        for name, node in (config.get("callbacks") or {}).items()
     ]
     probes = {
         name: found.attempt(lambda n=name, c=node: build(c, Probe, where=f"probe.{n}"))  # type: ignore[misc]
-        for name, node in (config["probe"] or {}).items()
+        for name, node in (config.get("probe") or {}).items()
     }
     make_optimizer = found.attempt(lambda: optimizer_maker(config["optimizer"]))
     schedule = found.attempt(lambda: build(config["scheduler"], Schedule, where="scheduler"))
@@ -78,6 +79,10 @@ def build_parts(config: Mapping[str, Any]) -> Parts:
     if dataset is None:
         found.raise_any()
     assert dataset is not None
+    if not dataset.sizes:
+        # Reading takes time: first say what else is wrong.
+        found.raise_any()
+        dataset.measure()
     supplied = {"sizes": dict(dataset.sizes), "image_shape": dataset.image_shape}
     encoder = found.attempt(lambda: build(config["encoder"], nn.Module, where="encoder", supplied=supplied))
     loss = found.attempt(lambda: build_loss(config, dataset, encoder, supplied)) if encoder else None
@@ -88,6 +93,7 @@ def build_parts(config: Mapping[str, Any]) -> Parts:
     assert make_optimizer is not None
     assert schedule is not None
     of = config["encoder"].get("of")
+    found.messages += sparse_problems(encoder, loss, config["optimizer"], config["trainer"])
     module = found.attempt(lambda: EmbeddingModule(dataset, encoder, loss, of, make_optimizer, schedule, seed))
     found.raise_any()
     assert module is not None

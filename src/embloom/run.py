@@ -29,7 +29,7 @@ from embloom.events import Events, rewind
 from embloom.files import write_whole
 from embloom.module import NonFiniteError
 from embloom.parts import Parts, build_parts
-from embloom.probes.frozen import freeze
+from embloom.probes.frozen import freeze, table_keys
 from embloom.runs import CONFIG, RunState, locked, read_state
 from embloom.seeding import mix
 from embloom.summary import print_summary
@@ -60,13 +60,13 @@ def start(config: dict[str, Any], folder: Path, names: Mapping[str, str], config
             f"{folder} holds a run already: continue it with embloom resume {folder}, "
             "or choose another folder with hydra.run.dir=..."
         )
-    parts = prepared(config)
+    state = RunState(names["dataset"], names["encoder"], names["loss"], config_dirs=config_dirs)
+    run = Run(config, folder, prepared(config), state)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode()
         write_whole(folder / CONFIG, lambda file: file.write(text))
-        state = RunState(names["dataset"], names["encoder"], names["loss"], config_dirs=config_dirs)
-        return Run(config, folder, parts, state).go()
+        return run.go()
 
 
 def resume(config: dict[str, Any], folder: Path, optimizer_changes: Mapping[str, Any]) -> dict[str, float]:
@@ -296,6 +296,7 @@ class Run:
             supplied=self.parts.supplied,
             inputs=self.parts.dataset.inputs(),
             about=about,
+            keys=table_keys(encoder, self.parts.dataset),
         )
 
     def end(self, state: str, reason: str) -> None:

@@ -45,6 +45,14 @@ class Dataset(LightningDataModule):
         self.names = {}
         self.columns: dict[Split, dict[str, Tensor]] = {}
 
+    def measure(self) -> None:
+        """Finds `sizes` where only the data can tell them; called while they are empty, before anything that
+        needs them is built.
+
+        Raises:
+            ValueError: the data cannot be read.
+        """
+
     @abstractmethod
     def load(self) -> dict[Split, dict[str, Tensor]]:
         """Reads the data: for each split the columns, one row a sample, on the CPU."""
@@ -56,6 +64,10 @@ class Dataset(LightningDataModule):
 
     def inputs(self) -> dict[str, Any]:
         """What the artifact's card says of raw inputs, so that it can encode new ones without this dataset."""
+        return {}
+
+    def keys(self) -> dict[str, list[str]]:
+        """Column -> what the rows of a table over it are called (words, items)."""
         return {}
 
     def fingerprint(self) -> dict[str, Any]:

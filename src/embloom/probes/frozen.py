@@ -70,7 +70,6 @@ def freeze(
     of: Mapping[str, str] | None,
     device: torch.device,
     score: Split,
-    keys: dict[str, list[str]] | None = None,
 ) -> Frozen:
     """Runs the encoder, in evaluation mode, over the training split and the split to score."""
     layers = encoder.embedding_layers()  # type: ignore[operator]
@@ -89,7 +88,14 @@ def freeze(
         )
     finally:
         encoder.train(training)
-    return Frozen(fit, scored, labels, tables, keys or {})
+    return Frozen(fit, scored, labels, tables, table_keys(encoder, dataset))
+
+
+def table_keys(encoder: nn.Module, dataset: Dataset) -> dict[str, list[str]]:
+    """Table -> what its rows are called: an encoder's `rows` names the dataset's column that numbers them."""
+    rows: Mapping[str, str] = getattr(encoder, "rows", {})
+    keys = dataset.keys()
+    return {table: keys[column] for table, column in rows.items() if column in keys}
 
 
 @torch.no_grad()

@@ -1,0 +1,260 @@
+"""Running text as blocks of words with the pairs that stood together and noise words: skip-gram's dataset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from embloom.data.base import Dataset, Split
+from embloom.data.blocks import Blocks, Passages, cut_long
+from embloom.data.corpus import Corpus, CorpusOptions, corpus_of, open_corpus
+from embloom.data.grammar import documents
+from embloom.data.noise import Noise
+from embloom.data.tokenize import PATTERN, TextOptions, compile_pattern, load_tokenizer
+from embloom.seeding import generator
+
+EVAL_TOKENS = 1 << 21  # of a held-out split, no more are read
+
+
+class Text(Dataset):
+    """A corpus of any size, in blocks of neighbouring words.
+
+    `transform` gives the columns `token` (B, L), `negative_token` (B, K), `positives` (B, L, L) bool, and the log
+    probabilities of both kinds of words as noise, `token_noise` (B, L) and `negative_noise` (B, K).
+
+    Args:
+        batch_size: words a step, after subsampling; a multiple of `block`.
+        path: a text file (gzip or plain), a folder or a glob; None is a small built-in corpus.
+        documents: token lists from Python, instead of a path.
+        block: words that share their noise words; pairs do not reach across its edges.
+        negatives: noise words a block.
+        window: how far a neighbour may be.
+        dynamic_window: draw each word's window from 1 to `window`, as word2vec does.
+        subsample: frequent words are dropped at random above this share (word2vec's `sample`); 0 drops none.
+        noise_exponent: noise words are drawn by frequency to this power.
+        min_count, max_vocab, phrases, phrase_threshold: see `CorpusOptions`.
+        pattern, lowercase, document, tokenizer: see `TextOptions`.
+        val_fraction, test_fraction: documents held out.
+        split_seed: which ones.
+        workers: processes that tokenize.
+        cache: folder of built corpora.
+
+    Raises:
+        ValueError: an option is unknown or out of range.
+    """
+
+    def __init__(
+        self,
+        batch_size: int,
+        path: str | None = None,
+        documents: Iterable[Sequence[str]] | None = None,
+        block: int = 32,
+        negatives: int = 32,
+        window: int = 5,
+        dynamic_window: bool = True,
+        subsample: float = 1e-3,
+        noise_exponent: float = 0.75,
+        min_count: int = 5,
+        max_vocab: int | None = None,
+        phrases: int = 0,
+        phrase_threshold: float = 10.0,
+        pattern: str = PATTERN,
+        lowercase: bool = True,
+        document: str = "line",
+        tokenizer: str | None = None,
+        val_fraction: float = 0.005,
+        test_fraction: float = 0.005,
+        split_seed: int = 0,
+        workers: int = 2,
+        cache: str | None = None,
+        resident: bool | str = "auto",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, resident, seed)
+        check_positive(block=block, negatives=negatives, window=window, min_count=min_count, workers=workers)
+        check_fractions(val_fraction, test_fraction)
+        if batch_size % block:
+            raise ValueError(
+                f"batch_size={batch_size} is no multiple of dataset.block={block}: "
+                f"use dataset.batch_size={max(1, round(batch_size / block)) * block}"
+            )
+        if block < 2 or subsample < 0:
+            raise ValueError(f"block={block} must be at least 2, and dataset.subsample={subsample} at least 0")
+        if document not in ("line", "file"):
+            raise ValueError(f"document={document}: it must be line or file")
+        if max_vocab is not None and max_vocab < 1:
+            raise ValueError(f"max_vocab={max_vocab}: it must be at least 1, or null for all words")
+        compile_pattern(pattern, document == "line")
+        if tokenizer:
+            load_tokenizer(tokenizer)
+        self.path, self.documents = path, documents
+        self.block, self.negatives, self.window, self.dynamic_window = block, negatives, window, dynamic_window
+        self.subsample, self.noise_exponent = subsample, noise_exponent
+        self.val_fraction, self.test_fraction, self.split_seed = val_fraction, test_fraction, split_seed
+        self.workers = workers
+        text = TextOptions(pattern, lowercase, document, tokenizer)
+        self.options = CorpusOptions(min_count, max_vocab, phrases, phrase_threshold, text)
+        self.cache = Path(cache).expanduser() if cache else default_cache()
+        self.sizes = {}
+        self.corpus: Corpus | None = None
+
+    def measure(self) -> None:
+        """Opens or builds the corpus, whose vocabulary is the size of the encoder's tables."""
+        if self.corpus is not None:
+            return
+        if self.path is None:
+            self.corpus = corpus_of(self.documents if self.documents is not None else documents(), self.options, self.cache)
+        else:
+            with corpus_bar() as progress:
+                self.corpus = open_corpus(self.path, self.options, self.cache, self.workers, progress)
+        if bad := self.corpus.about["bad_bytes"]:
+            print(f"warning: {bad:,} undecodable byte sequences in {self.path} were read as separators")
+        count = len(self.corpus.words)
+        self.sizes = {"token": count, "negative_token": count, "positives": self.block}
+        self.sizes |= {"token_noise": self.block, "negative_noise": self.negatives}
+
+    def load(self) -> dict[Split, dict[str, Tensor]]:
+        """Text is not held in memory."""
+        raise NotImplementedError
+
+    def setup(self, stage: str | None = None) -> None:
+        """Splits the documents and prepares what is drawn."""
+        self.measure()
+        assert self.corpus is not None
+        counts = self.corpus.counts.astype(np.float64)
+        self.keep, self.share = keep_probability(counts, self.subsample)
+        self.noise = Noise(counts**self.noise_exponent)
+        self.offsets = cut_long(self.corpus.offsets)
+        self.split_of = split_passages(len(self.offsets) - 1, self.val_fraction, self.test_fraction, self.split_seed)
+
+    def loader(self, split: Split, *, shuffle: bool = False, every_rank: bool = False) -> Blocks:
+        """Blocks of one split: for training drawn anew by (seed, epoch), else always the same."""
+        trainer = self.trainer if not every_rank else None
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        self.noise.to(device)
+        return Blocks(
+            self.passages(split),
+            self.keep,
+            self.share,
+            block=self.block,
+            batch_size=self.batch_size,
+            gap=self.window + 1,
+            seed=self.seed if shuffle else None,
+            device=device if self.resident is not False else torch.device("cpu"),
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )
+
+    def passages(self, split: Split) -> Passages:
+        """The text of a split: training reads around what is held out, which is little and copied."""
+        assert self.corpus is not None
+        tokens, used = self.corpus.tokens, self.split_of == ("train", "val", "test").index(split)
+        if split == "train":
+            return Passages(tokens, self.offsets, used)
+        lengths = np.diff(self.offsets)[used]
+        fitting = np.flatnonzero(used)[np.cumsum(lengths) <= max(EVAL_TOKENS, lengths[0])]
+        parts = [tokens[self.offsets[p] : self.offsets[p + 1]] for p in fitting]
+        offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
+        return Passages(np.concatenate(parts), offsets, np.ones(len(parts), bool))
+
+    def transform(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
+        """Draws each word's window and each block's noise words; see the class."""
+        token, position = (batch[name].view(-1, self.block) for name in ("token", "position"))
+        reach: Tensor | int = self.window
+        if self.dynamic_window:
+            reach = torch.randint(1, self.window + 1, (*token.shape, 1), dtype=torch.int32, device=token.device)
+        positives = (position[:, :, None] - position[:, None, :]).abs_() <= reach
+        positives.diagonal(dim1=1, dim2=2).zero_()
+        negative = self.noise.draw(len(token), self.negatives)
+        return {"token": token, "negative_token": negative, "positives": positives}
+
+    def keys(self) -> dict[str, list[str]]:
+        """What the rows of tables over a column are called."""
+        assert self.corpus is not None
+        return {"token": self.corpus.words}
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What identifies the data, for the artifact's card."""
+        assert self.corpus is not None
+        lengths = np.diff(self.offsets)
+        rows = {name: int(lengths[self.split_of == i].sum()) for i, name in enumerate(("train", "val", "test"))}
+        return {"dataset": "Text", "rows": rows, "sizes": {"token": self.sizes["token"]}, **self.corpus.about}
+
+
+def default_cache() -> Path:
+    """`EMBLOOM_CACHE`, or `embloom` in the user's cache folder."""
+    if place := os.environ.get("EMBLOOM_CACHE"):
+        return Path(place)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "embloom"
+
+
+def keep_probability(counts: np.ndarray[Any, np.dtype[np.float64]], sample: float) -> tuple[Tensor, float]:
+    """For each word the probability that an occurrence is kept, and the part of the text that is.
+
+    `sqrt(sample / f) + sample / f` for a word of frequency f, at most 1: what word2vec's code does, which is not
+    quite the formula in its paper.
+    """
+    frequency = counts / counts.sum()
+    if not sample:
+        return torch.ones(len(counts)), 1.0
+    keep = np.minimum(1.0, np.sqrt(sample / frequency) + sample / frequency)
+    return torch.from_numpy(keep).float(), float((keep * frequency).sum())
+
+
+def split_passages(count: int, val: float, test: float, seed: int) -> np.ndarray[Any, np.dtype[np.int8]]:
+    """For each passage 0 (train), 1 (val) or 2 (test), at random but the same for the same arguments.
+
+    Raises:
+        ValueError: there are too few passages to hold some out.
+    """
+    if count < 3:
+        raise ValueError("the corpus is too short to hold out a part of it: give it more text")
+    held = [max(1, round(count * fraction)) for fraction in (val, test)]
+    split = np.zeros(count, np.int8)
+    order = torch.randperm(count, generator=generator(seed)).numpy()
+    split[order[: held[0]]] = 1
+    split[order[held[0] : sum(held)]] = 2
+    return split
+
+
+def check_positive(**numbers: int) -> None:
+    """Refuses what is no whole number of at least 1."""
+    for key, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{key}={value}: it must be a whole number of at least 1")
+
+
+def check_fractions(val: float, test: float) -> None:
+    """Refuses parts that leave nothing to train on."""
+    for key, value in (("val_fraction", val), ("test_fraction", test)):
+        if not 0 < value < 0.5:
+            raise ValueError(f"{key}={value}: it must be above 0 and below 0.5")
+
+
+class corpus_bar:  # noqa: N801
+    """A progress bar for a corpus that is built; appears with the first block, so never for a cached one."""
+
+    def __enter__(self) -> Any:
+        self.progress = Progress(
+            TextColumn("reading the corpus"), BarColumn(), DownloadColumn(), TimeRemainingColumn(), transient=True
+        )
+        self.task: Any = None
+        return self.advance
+
+    def advance(self, done: int, total: int) -> None:
+        """Moves the bar."""
+        if self.task is None:
+            self.progress.start()
+            self.task = self.progress.add_task("", total=total)
+        self.progress.update(self.task, completed=done)
+
+    def __exit__(self, *exception: object) -> None:
+        if self.task is not None:
+            self.progress.stop()
