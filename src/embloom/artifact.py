@@ -174,14 +174,7 @@ def load(path: str | Path, encoder: type[nn.Module] | None = None) -> Embedding:
     folder = Path(path)
     if (folder / "embeddings" / CARD).is_file():
         folder = folder / "embeddings"
-    card = read_card(folder)
-    try:
-        content = (folder / LAYERS).read_bytes()
-        weights = safetensors.torch.load(content)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise ValueError(f"{folder / LAYERS} cannot be read: {error}") from error
-    if content_hash(content) != card["content_hash"]:
-        raise ValueError(f"{folder} is damaged: {LAYERS} is not what {CARD} describes")
+    card, weights = read(folder)
     target = str(card["encoder"].get("_target_", ""))
     if encoder is None and not target.startswith(TRUSTED):
         raise ValueError(f"{folder} was made with the encoder {target}: import it and call load(path, encoder=...)")
@@ -191,6 +184,23 @@ def load(path: str | Path, encoder: type[nn.Module] | None = None) -> Embedding:
     except RuntimeError as error:
         raise ValueError(f"{folder}: the weights do not fit the encoder {target}: {error}") from error
     return Embedding(module, card)
+
+
+def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The card of an artifact and the encoder's weights by name, checked against each other.
+
+    Raises:
+        ValueError: one is missing, damaged or of a newer format.
+    """
+    card = read_card(folder)
+    try:
+        content = (folder / LAYERS).read_bytes()
+        weights = safetensors.torch.load(content)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ValueError(f"{folder / LAYERS} cannot be read: {error}") from error
+    if content_hash(content) != card["content_hash"]:
+        raise ValueError(f"{folder} is damaged: {LAYERS} is not what {CARD} describes")
+    return card, weights
 
 
 def read_card(folder: Path) -> dict[str, Any]:
