@@ -103,7 +103,7 @@ def attempt(config: DictConfig, folder: Path, names: dict[str, str], directories
     try:
         container = plain(config)
         return stoppable(folder, lambda: start(container, folder, names, directories))
-    except ValueError:
+    except BaseException:
         for place in (folder, *folder.parents[:2]):  # outputs/<name>/<stamp>, made by Hydra
             if place.is_dir() and not any(place.iterdir()):
                 place.rmdir()
