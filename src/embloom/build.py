@@ -52,13 +52,14 @@ def arguments(cls: type, *, supplied: Mapping[str, Any], node: Mapping[str, Any]
         ValueError: a key of the node is no parameter of the class, or a parameter without a default is missing.
     """
     parameters = inspect.signature(cls).parameters
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    passed_on, takes_any = inherited(cls)
+    known_keys = {**passed_on, **parameters}
     chosen = {key: value for key, value in node.items() if key not in OUTER_KEYS}
     for key in chosen:
-        if key not in parameters and not takes_any:
-            known = [p for p in parameters if p not in supplied]
+        if key not in known_keys and not takes_any:
+            known = [name for name in known_keys if name not in supplied]
             raise ValueError(f"{where}.{key}: {cls.__name__} has no such parameter; {did_you_mean(key, known)}")
-    chosen |= {key: value for key, value in supplied.items() if key in parameters and key not in chosen}
+    chosen |= {key: value for key, value in supplied.items() if key in known_keys and key not in chosen}
     for key, parameter in parameters.items():
         required = parameter.default is parameter.empty and parameter.kind not in (
             parameter.VAR_KEYWORD,
@@ -67,6 +68,17 @@ def arguments(cls: type, *, supplied: Mapping[str, Any], node: Mapping[str, Any]
         if required and key not in chosen:
             raise ValueError(f"{where}.{key} is missing: {cls.__name__} needs it")
     return chosen
+
+
+def inherited(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:
+    """The keyword parameters that `cls` passes on to its bases by `**options`, and whether the last takes any too."""
+    found: dict[str, inspect.Parameter] = {}
+    for base in (c for c in cls.__mro__ if "__init__" in vars(c)):
+        own = list(inspect.signature(base.__init__).parameters.values())[1:]  # type: ignore[misc]
+        found = {p.name: p for p in own if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} | found
+        if not any(p.kind is p.VAR_KEYWORD for p in own):
+            return found, False
+    return found, True
 
 
 def build(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from embloom.build import did_you_mean
 from embloom.sources import TABLE, Source, read_source
 
-LR = "init_from.lr"  # marks the parameter group that has its own learning rate
+OWN = "own"  # in a parameter group: the settings that are its own, which those of `optimizer` do not replace
 
 
 class Start:
@@ -43,15 +43,15 @@ class Start:
         return [parameters[name] for name in self.names if name in parameters]
 
     def groups(self, encoder: nn.Module, parameters: Iterable[nn.Parameter]) -> list[Any]:
-        """The parameters for an optimizer; those that were started in a group of their own where that matters."""
-        every = [p for p in parameters if p.requires_grad]
+        """Parameter groups for an optimizer; what was started is a group of its own where that matters."""
+        every = list(parameters)
         own = set(self.split(encoder)) if self.lr is not None or self.freeze else set()
         started = [p for p in every if p in own]
         if not started:
-            return every
+            return [{"params": every}]
         group: dict[str, Any] = {"params": started}
         if self.lr is not None:
-            group |= {"lr": self.lr, LR: True}
+            group |= {"lr": self.lr, OWN: ["lr"]}
         rest = [p for p in every if p not in own]
         return [{"params": rest}, group] if rest else [group]
 
@@ -154,9 +154,8 @@ class Match:
             )
         found = {name: self.source.find(there + name[len(here) :]) for name in names}
         if not any(found.values()):
-            raise ValueError(
-                f"init_from.map.{here}={there}: the source has no such weights; {did_you_mean(there, self.source.weights)}"
-            )
+            hint = did_you_mean(there, self.source.weights)
+            raise ValueError(f"init_from.map.{here}={there}: the source has no such weights; {hint}")
         for name, other in found.items():
             if other is not None:
                 self.take(name, other)

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from embloom.data.base import Dataset
-from embloom.init_from import LR, Start
+from embloom.init_from import OWN, Start
 from embloom.losses.weighted import WeightedLoss
 from embloom.optim.schedules import Schedule
 from embloom.seeding import seed_step
@@ -49,7 +49,7 @@ class EmbeddingModule(LightningModule):
         encoder: nn.Module,
         loss: WeightedLoss,
         of: Mapping[str, str] | None,
-        make_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        make_optimizer: Callable[[Iterable[Any]], Optimizer],
         schedule: Schedule,
         seed: int,
     ) -> None:
@@ -157,10 +157,18 @@ class EmbeddingModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimizer and its schedule, stepped after each of its steps."""
-        optimizer = self.make_optimizer(self.start.groups(self.encoder, self.parameters()))
+        optimizer = self.make_optimizer(self.trained())
         steps = self.total_steps()
         scheduler = LambdaLR(optimizer, lambda step: self.schedule(min(1.0, step / steps)))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def trained(self) -> Iterable[Any]:
+        """What the optimizer gets. Weights of losses that are learned are no weights of the model: decay would pull
+        them towards 1, so they are a group without."""
+        learned = list(self.loss.log_variances.parameters())
+        rest = [p for p in self.parameters() if p.requires_grad and not any(p is weight for weight in learned)]
+        groups = self.start.groups(self.encoder, rest)
+        return [*groups, {"params": learned, "weight_decay": 0.0, OWN: ["weight_decay"]}] if learned else groups
 
     def total_steps(self) -> int:
         """Optimizer steps in the whole training.
@@ -184,7 +192,7 @@ class EmbeddingModule(LightningModule):
             self.trainer.optimizers, (c.scheduler for c in self.trainer.lr_scheduler_configs), strict=True
         ):
             for number, group in enumerate(optimizer.param_groups):
-                changes = {k: v for k, v in self.optimizer_changes.items() if not (k == "lr" and LR in group)}
+                changes = {k: v for k, v in self.optimizer_changes.items() if k not in group.get(OWN, ())}
                 group.update(changes)
                 if "lr" in changes:
                     group["initial_lr"] = scheduler.base_lrs[number] = changes["lr"]

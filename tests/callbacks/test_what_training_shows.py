@@ -12,7 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from embloom.callbacks.gradient_cosine import flat_gradient, measured
 from embloom.callbacks.latent_grid import grid_points
 from embloom.callbacks.loss_weights import LossWeights
-from training import SMALL_DIGITS, trained
+from embloom.run import prepared
+from training import SMALL_DIGITS, configuration, trained
 
 SMALL_SHAPES = (
     "experiment=color_shape", "dataset.counts={train: 192, val: 32, test: 32}", "dataset.batch_size=32",
@@ -53,8 +54,8 @@ def test_warm_up_rises_to_the_full_weight_and_validation_uses_that(tmp_path: Pat
     trained(tmp_path / "run", *SMALL_SHAPES, *overrides, "loss.shape.weight=0.8")
     events = board(tmp_path / "run")
     weights = {event.step: event.value for event in events.Scalars("train/weight_shape")}
-    # Twelve steps; the weight that is shown after step n was that of progress (n - 1) / 12.
-    expected = {step: 0.8 * min(1, (step - 1) / 12 / 0.5) for step in range(1, 13)}
+    # Twelve steps, of which the weight rises over six.
+    expected = {step: 0.8 * min(1, step / 6) for step in range(1, 13)}
     assert weights == pytest.approx(expected, abs=1e-6)
     for total, color, shape in zip(
         *(events.Scalars(tag) for tag in ("val/loss", "val/loss_color", "val/loss_shape")), strict=True
@@ -67,6 +68,26 @@ def test_learned_weights_are_shown_and_learned(tmp_path: Path) -> None:
     trained(tmp_path / "run", *SMALL_SHAPES, *learned)
     weights = [event.value for event in board(tmp_path / "run").Scalars("train/weight_color")]
     assert weights[0] != weights[-1]
+
+
+def test_learned_weights_are_not_decayed(tmp_path: Path) -> None:
+    learned = ("loss.color.weight=learned", "loss.shape.weight=learned", "optimizer.weight_decay=0.5")
+    module = prepared(configuration(*SMALL_SHAPES, *learned)).module
+    decays = {
+        id(p): g["weight_decay"] for g in module.make_optimizer(module.trained()).param_groups for p in g["params"]
+    }
+    assert len(decays) == len(list(module.parameters()))
+    found = {name: decays[id(p)] for name, p in module.named_parameters()}
+    assert {name for name, decay in found.items() if decay != 0.5} == {
+        "loss.log_variances.color",
+        "loss.log_variances.shape",
+    }
+
+
+def test_a_warm_up_that_does_not_end_leaves_the_test_its_full_weight(tmp_path: Path) -> None:
+    overrides = ("callbacks=[default,loss_weights]", "callbacks.loss_weights.warmup={shape: 1.0}")
+    metrics = trained(tmp_path / "run", *SMALL_SHAPES, *overrides, "+trainer.limit_val_batches=0", "evaluate=last")
+    assert metrics["test/loss"] == pytest.approx(metrics["test/loss_color"] + metrics["test/loss_shape"], rel=1e-5)
 
 
 def test_warm_up_of_no_such_term_is_refused(tmp_path: Path) -> None:

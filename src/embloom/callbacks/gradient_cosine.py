@@ -59,10 +59,10 @@ class GradientCosine(Callback):
             return
         assert isinstance(pl_module, EmbeddingModule)
         parameters = [p for p in pl_module.encoder.parameters() if p.requires_grad]
+        terms, self.terms, self.due = self.terms, {}, False
         if not parameters:
             return
-        gradients = {name: flat_gradient(term, parameters) for name, term in self.terms.items()}
-        self.terms, self.due = {}, False
+        gradients = {name: flat_gradient(term, parameters) for name, term in terms.items()}
         if isinstance(trainer.logger, Events):
             trainer.logger.scalars(measured(gradients), trainer.global_step)
 

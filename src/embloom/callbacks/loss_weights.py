@@ -12,7 +12,7 @@ from embloom.module import EmbeddingModule
 
 
 class LossWeights(Callback):
-    """Raises the weights of some terms from 0 over the first part of the training (Bowman et al. 2016, section 3.1).
+    """Raises the weights of some terms over the first part of the training (Bowman et al. 2016, section 3.1).
 
     Each step's weight is a function of the step alone, so a resumed run has the same. Validation and test always
     use the full weights, so that their losses can be compared and the best one be chosen. `train/weight_<term>`
@@ -28,6 +28,7 @@ class LossWeights(Callback):
             if isinstance(part, bool) or not isinstance(part, (int, float)) or not 0 <= part <= 1:
                 raise ValueError(f"warmup.{name}={part}: it must be a part of the training, within 0 and 1")
         self.full: dict[str, float] = {}
+        self.steps = 1
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Notes the full weights.
@@ -41,13 +42,19 @@ class LossWeights(Callback):
             if name not in weights:
                 there = ", ".join(pl_module.loss.terms)
                 raise ValueError(f"callbacks.loss_weights.warmup.{name}: no such fixed weight; terms are: {there}")
-        self.full = dict(weights)
+        # Before the test, the weights may be those of a warm-up that did not end.
+        self.full = self.full or dict(weights)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Counts the training's steps."""
+        assert isinstance(pl_module, EmbeddingModule)
+        self.steps = pl_module.total_steps()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Sets the step's weights."""
         assert isinstance(pl_module, EmbeddingModule)
         if self.warmup:
-            progress = trainer.global_step / pl_module.total_steps()
+            progress = (trainer.global_step + 1) / self.steps
             for name, part in self.warmup.items():
                 pl_module.loss.weights[name] = self.full[name] * (min(1.0, progress / part) if part else 1.0)
 

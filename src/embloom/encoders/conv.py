@@ -22,6 +22,8 @@ class Conv(nn.Module):
         embedding: its width.
         activation: one of `ACTIVATIONS`, after each convolution.
         norm: `none` or `batch`, before each activation (Ioffe and Szegedy 2015).
+        code_activation: one of `ACTIVATIONS`, on the embedding; `hardtanh` cuts its numbers off at -1 and 1, and with
+            them what no loss asks for.
         pool: `average` or `max` over places, which forgets where things are, or `none`.
         variational: in training, `embedding` is a draw from N(mean, exp(log_variance)), with one learned variance
             for each of its numbers; otherwise it is the mean. With `loss=[...,kl]` this is the variational
@@ -38,11 +40,13 @@ class Conv(nn.Module):
         embedding: int = 16,
         activation: str = "relu",
         norm: str = "batch",
+        code_activation: str = "identity",
         pool: str = "average",
         variational: bool = False,
     ) -> None:
         super().__init__()
         check_choice("activation", activation, ACTIVATIONS)
+        check_choice("code_activation", code_activation, ACTIVATIONS)
         check_choice("norm", norm, NORMS)
         check_choice("pool", pool, POOLS)
         if not isinstance(embedding, int) or embedding < 1:
@@ -51,7 +55,7 @@ class Conv(nn.Module):
         planes, side, _ = reduced(image_shape, len(widths))
         assert image_shape is not None
         self.image_shape = tuple(image_shape)
-        self.pool = pool
+        self.pool, self.code_activation = pool, ACTIVATIONS[code_activation]()
         self.convolutions = stack_down([planes, *widths], activation, norm)
         hidden = widths[-1] * (side * side if pool == "none" else 1)
         self.linear = nn.Linear(hidden, embedding)
@@ -68,9 +72,9 @@ class Conv(nn.Module):
         """Image (B, features) -> `hidden` (B, pooled features) and `embedding` (B, D); `mean` and `log_variance`
         (B, D) too where it is variational."""
         hidden = pooled(self.convolutions(image.unflatten(1, self.image_shape)), self.pool)
-        embedding = self.linear(hidden)
+        mean = self.linear(hidden)
         if self.log_variance is None:
-            return {"hidden": hidden, "embedding": embedding}
-        log_variance = self.log_variance.expand_as(embedding)
-        drawn = drawn_code(embedding, log_variance) if self.training else embedding
-        return {"hidden": hidden, "embedding": drawn, "mean": embedding, "log_variance": log_variance}
+            return {"hidden": hidden, "embedding": self.code_activation(mean)}
+        log_variance = self.log_variance.expand_as(mean)
+        embedding = self.code_activation(drawn_code(mean, log_variance) if self.training else mean)
+        return {"hidden": hidden, "embedding": embedding, "mean": mean, "log_variance": log_variance}

@@ -11,7 +11,7 @@ from embloom.encoders.dropout import Dropout
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid,
-    "leaky_relu": nn.LeakyReLU, "identity": nn.Identity,
+    "leaky_relu": nn.LeakyReLU, "hardtanh": nn.Hardtanh, "identity": nn.Identity,
 }  # fmt: skip
 NORMS: dict[str, type[nn.Module]] = {"none": nn.Identity, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 
