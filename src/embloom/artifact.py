@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from embloom.build import build
+from embloom.extract import Extractor, chunks
 from embloom.files import write_whole
-from embloom.wiring import Wire
 
 FORMAT_VERSION = 1
 LAYERS, CARD = "layers.safetensors", "card.json"
@@ -41,17 +41,19 @@ class Embedding:
         self.encoder, self.card = encoder.eval(), card
         self.layers: list[str] = list(card["layers"])
         self.keys: dict[str, list[str]] = card.get("keys", {})
-        self._wire = Wire(encoder.forward, card.get("of"), "encoder")
 
-    @torch.no_grad()
-    def encode(self, inputs: Any, layer: str = "embedding", batch_size: int = 1024) -> Tensor:
+    def encode(
+        self, inputs: Any, layer: str | Sequence[str] = "embedding", batch_size: int = 1024, combine: str = "concat"
+    ) -> Tensor:
         """Embeds new inputs.
 
         Args:
             inputs: for pictures, rows of floats (N, features), pictures (N, H, W[, 3]), a list of Pillow pictures
-                or of paths; else a mapping from the encoder's parameter names to tensors.
-            layer: one of `layers`.
+                or of paths; for texts, a list of strings; else a mapping from the encoder's parameter names to
+                tensors.
+            layer: one of `layers`, a submodule of the encoder, or several of them.
             batch_size: how many at a time.
+            combine: several layers side by side, `concat`, or their mean, `average`.
 
         Returns:
             (N, width) on the CPU.
@@ -59,15 +61,9 @@ class Embedding:
         Raises:
             ValueError: there is no such layer, or the inputs do not fit.
         """
-        if layer not in self.layers:
-            raise ValueError(f"there is no layer '{layer}'; there is: {', '.join(self.layers)}")
-        columns = self._columns(inputs)
-        count = len(next(iter(columns.values())))
-        parts = [
-            self._wire({name: column[i : i + batch_size] for name, column in columns.items()})[layer]
-            for i in range(0, count, batch_size)
-        ]
-        return torch.cat(parts) if parts else torch.empty(0, self.card["layers"][layer])
+        extract = Extractor(self.encoder, self.card, layer, combine)
+        parts = [extract(part) for part in chunks(inputs, batch_size)]
+        return torch.cat(parts) if parts else torch.empty(0, sum(self.card["layers"][name] for name in extract.names))
 
     @torch.no_grad()
     def decode(self, vectors: Any, batch_size: int = 1024) -> Tensor:
@@ -103,16 +99,6 @@ class Embedding:
         if table is None:
             raise ValueError(f"layer '{layer}' is no table: use encode(inputs, layer='{layer}')")
         return table.detach()
-
-    def _columns(self, inputs: Any) -> Mapping[str, Tensor]:
-        if isinstance(inputs, Mapping):
-            return {name: torch.as_tensor(value) for name, value in inputs.items()}
-        described = self.card["inputs"]
-        if "image" not in described:
-            raise ValueError(f"give the inputs by name, a mapping of: {', '.join(self._wire.source.values())}")
-        from embloom.data.pixels import Pixels
-
-        return {self._wire.source.get("image", "image"): Pixels(**described["image"]).of_any(inputs)}
 
 
 def save(

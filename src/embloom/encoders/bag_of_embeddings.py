@@ -82,6 +82,7 @@ class BagOfEmbeddings(nn.Module):
             return F.embedding_bag(token, self.words.weight, begin.to(token), mode="mean")
         text = torch.repeat_interleave(length, output_size=len(token))
         kept = torch.rand(len(token), device=token.device) >= self.word_dropout
-        count = torch.zeros(len(length), device=token.device).index_add_(0, text, kept.float())
-        weights = kept / count.clamp_min(1)[text]
+        share = kept.to(self.words.weight)
+        count = share.new_zeros(len(length)).index_add_(0, text, share)
+        weights = share / count.clamp_min(1)[text]
         return F.embedding_bag(token, self.words.weight, begin.to(token), mode="sum", per_sample_weights=weights)
