@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embloom.encoders.dropout import Dropout
-from embloom.encoders.mlp import ACTIVATIONS, check_options, parse_layers
+from embloom.encoders.mlp import ACTIVATIONS, NORMS, check_options, parse_layers
 
 INITIAL_STD = 0.05
 
@@ -28,6 +28,9 @@ class BagOfEmbeddings(nn.Module):
         activation: one of `ACTIVATIONS`.
         dropout: probability of dropping a number of the average or of a hidden layer.
         word_dropout: probability of dropping a word from its text in training (Iyyer et al. 2015, section 3.1).
+        norm: `none`, `batch` or `layer`, of the average before the layers. Averages of many words are much alike;
+            `batch` brings each number to unit variance over the texts (Ioffe and Szegedy 2015), without which few
+            labels are not enough to find what tells them apart.
 
     Raises:
         ValueError: an option is unknown or out of range.
@@ -43,14 +46,16 @@ class BagOfEmbeddings(nn.Module):
         activation: str = "relu",
         dropout: float = 0.0,
         word_dropout: float = 0.3,
+        norm: str = "batch",
     ) -> None:
         super().__init__()
         if "token" not in sizes:
             raise ValueError("encoder=bag_of_embeddings reads words: choose dataset=labelled_text")
         widths = parse_layers(layers)
-        check_options(activation, "none", {"dropout": dropout, "word_dropout": word_dropout})
+        check_options(activation, norm, {"dropout": dropout, "word_dropout": word_dropout})
         self.words = nn.Embedding(sizes["token"], widths[0])
         nn.init.normal_(self.words.weight, std=INITIAL_STD)
+        self.norm = NORMS[norm](widths[0], **({"affine": False} if norm == "batch" else {}))
         self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.activation = ACTIVATIONS[activation]()
         self.dropout = Dropout(dropout)
@@ -67,7 +72,7 @@ class BagOfEmbeddings(nn.Module):
         `embedding` (B, last width). A text without a known word has a mean of 0."""
         x = self.average(token, length)
         outputs = {"mean": x}
-        x = self.dropout(x)
+        x = self.dropout(self.norm(x))
         for i, linear in enumerate(self.linears[:-1]):
             x = self.activation(linear(x))
             outputs[f"hidden_{i}"] = x
