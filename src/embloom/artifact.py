@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors
 import safetensors.torch
@@ -20,6 +21,9 @@ from torch import Tensor, nn
 from embloom.build import build
 from embloom.extract import Extractor, chunks
 from embloom.files import write_whole
+
+if TYPE_CHECKING:
+    from embloom.words import Words
 
 FORMAT_VERSION = 1
 LAYERS, CARD = "layers.safetensors", "card.json"
@@ -99,6 +103,19 @@ class Embedding:
         if table is None:
             raise ValueError(f"layer '{layer}' is no table: use encode(inputs, layer='{layer}')")
         return table.detach()
+
+    @cached_property
+    def words(self) -> Words:
+        """Questions by name to the table `embedding`: neighbours, analogies, averages, outliers.
+
+        Raises:
+            ValueError: its rows have no names.
+        """
+        from embloom.words import Words
+
+        if "embedding" not in self.keys:
+            raise ValueError("this embedding has no words: its rows have no names. Train one with experiment=skipgram")
+        return Words(self.keys["embedding"], self.table("embedding"))
 
 
 def save(

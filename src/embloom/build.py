@@ -38,7 +38,10 @@ def locate(target: str, base: type[T] | tuple[type[T], ...], where: str) -> type
     try:
         found = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{where}._target_={target} cannot be imported: {error}") from error
+        raise ValueError(
+            f"{where}._target_={target} cannot be imported: {error}. A Python file of your own is found "
+            "in the folder that --config-dir names, and on PYTHONPATH"
+        ) from error
     if not (isinstance(found, type) and issubclass(found, base)):
         kinds = " or ".join(b.__name__ for b in (base if isinstance(base, tuple) else (base,)))
         raise ValueError(f"{where}._target_={target} is not a {kinds} class")

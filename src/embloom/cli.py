@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Callable
@@ -26,6 +27,8 @@ embloom trains embeddings, shows what each loss kept in them, and lets you reuse
 usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cfg job shows the configuration
        embloom resume RUN_FOLDER [key=value ...]          continue a run exactly where it stopped
        embloom runs [FOLDER]                              list runs (default: outputs)
+       embloom neighbors RUN king --top 10                words nearest to one
+       embloom analogy RUN king - man + woman             analogies; also midpoint RUN WORD..., outlier RUN WORD...
        embloom completion bash|zsh                        shell completion: eval "$(embloom completion bash)"
        embloom --help | --version
 
@@ -113,12 +116,14 @@ def train(arguments: list[str]) -> None:
 
 def resume(arguments: list[str]) -> None:
     """`embloom resume RUN_FOLDER [overrides]`."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: embloom resume RUN_FOLDER [key=value ...]   e.g. trainer.max_epochs=20; see embloom runs")
-        sys.exit(0 if arguments else 2)
+    parser = argparse.ArgumentParser("embloom resume", description="Continues a run exactly where it stopped.")
+    parser.add_argument("run", type=Path, metavar="RUN_FOLDER", help="see embloom runs")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="e.g. trainer.max_epochs=20")
+    parser.add_argument("--config-dir", metavar="DIR", help="your own configs and Python files, as in training")
+    chosen = parser.parse_intermixed_args(arguments)
     from embloom.compose import resume as run
 
-    run(Path(arguments[0]), arguments[1:])
+    run(chosen.run, chosen.overrides, chosen.config_dir)
 
 
 def runs(arguments: list[str]) -> None:
@@ -132,6 +137,17 @@ def runs(arguments: list[str]) -> None:
     from embloom.listing import print_runs
 
     print_runs(root)
+
+
+def question(command: str) -> Callable[[list[str]], None]:
+    """`embloom neighbors`, `analogy`, `midpoint` and `outlier`."""
+
+    def run(arguments: list[str]) -> None:
+        from embloom.ask import ask
+
+        ask(command, arguments)
+
+    return run
 
 
 def completion(arguments: list[str]) -> None:
@@ -153,5 +169,6 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train": train,
     "resume": resume,
     "runs": runs,
+    **{name: question(name) for name in ("neighbors", "analogy", "midpoint", "outlier")},
     "completion": completion,
 }

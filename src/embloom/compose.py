@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -48,6 +50,7 @@ def train(arguments: list[str]) -> None:
         raise ValueError("--experimental-rerun reads a pickle, which could execute code: use embloom resume")
     register_resolvers()
     arguments = [spelled(argument) for argument in arguments]
+    import_from(config_dir(arguments))
     sys.argv = [sys.argv[0], *arguments, *sweep_options(arguments)]
     hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(job)()
 
@@ -59,6 +62,24 @@ def spelled(argument: str) -> str:
         return argument
     quoted = "'" + value.replace("'", "\\'") + "'"
     return f"init_from.path={quoted if Path(value).expanduser().exists() else value}"
+
+
+def config_dir(arguments: Sequence[str]) -> str | None:
+    """The user's own config folder, if the command line names one."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config-dir", "-cd")
+    return parser.parse_known_args(arguments)[0].config_dir
+
+
+def import_from(folder: str | None) -> None:
+    """Lets targets name classes of Python files in the user's config folder, in further processes too.
+
+    Only a folder named on the command line: one that a run folder remembers could be anybody's.
+    """
+    if folder is not None:
+        place = str(Path(folder).resolve())
+        sys.path.append(place)
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), place)))
 
 
 def sweep_options(arguments: list[str]) -> list[str]:
@@ -123,8 +144,13 @@ def stoppable(folder: Path, run: Callable[[], T]) -> T:
         sys.exit(128 + error.signum)
 
 
-def resume(folder: Path, overrides: list[str]) -> None:
+def resume(folder: Path, overrides: list[str], own: str | None = None) -> None:
     """Continues a run, with settings of the trainer and the like changed.
+
+    Args:
+        folder: the run folder.
+        overrides: what changes.
+        own: the user's config folder.
 
     Raises:
         ValueError: it is no run folder, or an override would make it another run.
@@ -133,6 +159,7 @@ def resume(folder: Path, overrides: list[str]) -> None:
     from embloom.runs import CONFIG, read_state
 
     state = read_state(folder)
+    import_from(own)
     config = OmegaConf.load(folder / CONFIG)
     assert isinstance(config, DictConfig)
     OmegaConf.set_struct(config, True)
@@ -143,7 +170,7 @@ def resume(folder: Path, overrides: list[str]) -> None:
         check_resumable(key, group)
         if not rest and group in GROUPS:
             with open_dict(config):
-                config[group] = group_config(group, value, state.config_dirs)
+                config[group] = group_config(group, value, [own] if own else state.config_dirs)
         elif override.is_add():
             OmegaConf.update(config, key, value, force_add=True)
         else:

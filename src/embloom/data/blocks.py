@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from embloom.seeding import generator
+from embloom.data.noise import Noise
+from embloom.seeding import generator, mix
+from embloom.threads import single
 
 CHUNK = 1 << 20  # tokens that are subsampled and shuffled together
 SLACK = 1.02  # room for chunks that keep more tokens than the average one
@@ -38,20 +41,23 @@ def cut_long(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     length = max(1, min(PASSAGE, -(-total // 20)))
     if int(np.diff(offsets).max(initial=0)) <= length:
         return offsets
-    cuts = [np.arange(a, b, length) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    cuts = [np.arange(a, b, length) for a, b in pairwise(offsets.tolist())]
     return np.concatenate([*cuts, [total]]).astype(np.int64)
 
 
 class Blocks:
     """Iterates over batches of blocks of `block` neighbouring tokens, and can be resumed inside an epoch.
 
-    A batch has `token` (B,) and `position` (B,), B a multiple of `block`. Positions count the tokens that
-    survived subsampling; tokens of different passages are more than `gap` apart, and so is padding.
+    A batch has `token` (B,) and `position` (B,), B a multiple of `block`, and `noise` (B / block * negatives,), noise
+    words for each block. Positions count the tokens that survived subsampling; tokens of different passages are more
+    than `gap` apart, and so is padding. While one chunk is trained on, a thread makes the next.
 
     Args:
         passages: the text.
         keep: (V,) the probability that an occurrence survives subsampling.
         share: the part of all tokens that does survive, on average.
+        noise: draws noise words.
+        negatives: noise words of a block.
         block: tokens in a block.
         batch_size: tokens in a batch, all processes together.
         gap: more than the widest window.
@@ -64,7 +70,9 @@ class Blocks:
         passages: Passages,
         keep: Tensor,
         share: float,
+        noise: Noise,
         *,
+        negatives: int,
         block: int,
         batch_size: int,
         gap: int,
@@ -74,7 +82,7 @@ class Blocks:
         world_size: int = 1,
     ) -> None:
         self.passages, self.block, self.gap, self.seed, self.device = passages, block, gap, seed, device
-        self.keep = keep.to(device)
+        self.keep, self.noise, self.negatives = keep.to(device), noise.to(device), negatives
         self.rank, self.world_size = rank, world_size
         self.blocks = batch_size // block
         total = len(passages.tokens)
@@ -82,7 +90,7 @@ class Blocks:
         self.bounds = [total * number // chunks for number in range(chunks + 1)]
         self.steps = [
             max(1, -(-int((b - a) * share * SLACK) // batch_size))
-            for a, b in zip(self.bounds[:-1], self.bounds[1:], strict=True)
+            for a, b in pairwise(self.bounds)
         ]
         self.epoch = self.start = 0
         # Lightning looks for these two on every loader, to set the epoch and to warn of shuffled validation.
@@ -109,25 +117,34 @@ class Blocks:
         order = list(range(len(self.steps)))
         if self.seed is not None:
             order = torch.randperm(len(order), generator=generator(self.seed, self.epoch)).tolist()
-        step = 0
+        left = []
         for chunk in order:
             steps = self.steps[chunk]
-            if step + steps > start:
-                skip = max(0, start - step)
-                yield from self._batches(chunk, steps, skip)
-            step += steps
+            if start < steps:
+                left.append((chunk, start))
+            start = max(0, start - steps)
+        for (chunk, skip), columns in zip(left, self._ahead([chunk for chunk, _ in left]), strict=True):
+            for step in range(skip, self.steps[chunk]):
+                rows = slice(step * self.blocks + self.rank, (step + 1) * self.blocks, self.world_size)
+                yield {name: column[rows].reshape(-1) for name, column in columns.items()}
 
-    def _batches(self, chunk: int, steps: int, skip: int) -> Iterator[dict[str, Tensor]]:
-        token, position = self._chunk(chunk, steps * self.blocks)
-        for step in range(skip, steps):
-            rows = slice(step * self.blocks + self.rank, (step + 1) * self.blocks, self.world_size)
-            yield {"token": token[rows].reshape(-1), "position": position[rows].reshape(-1)}
+    def _ahead(self, chunks: list[int]) -> Iterator[dict[str, Tensor]]:
+        """The columns of each chunk, made one ahead in a thread; on a GPU in turn."""
+        if self.device.type != "cpu":
+            yield from map(self._chunk, chunks)
+            return
+        with single() as maker:
+            following = [maker.submit(self._chunk, chunk) for chunk in chunks[:1]]
+            for number in range(len(chunks)):
+                columns = following.pop().result()
+                following += [maker.submit(self._chunk, chunk) for chunk in chunks[number + 1 : number + 2]]
+                yield columns
 
-    def _chunk(self, chunk: int, blocks: int) -> tuple[Tensor, Tensor]:
+    def _chunk(self, chunk: int) -> dict[str, Tensor]:
         """Subsample one chunk and cut it into (blocks, block) tokens and positions, in random order."""
         first, last = self.bounds[chunk], self.bounds[chunk + 1]
-        epoch = self.epoch if self.seed is not None else 0
-        draws = torch.Generator(self.device).manual_seed(generator(self.seed or 0, epoch, chunk).initial_seed())
+        epoch, blocks = self.epoch if self.seed is not None else 0, self.steps[chunk] * self.blocks
+        draws = torch.Generator(self.device).manual_seed(mix(self.seed or 0, epoch, chunk))
         text = torch.from_numpy(self.passages.tokens[first:last].astype(np.int64)).to(self.device)
         chance = self.keep.index_select(0, text)
         passage, used = self._passages(first, last)
@@ -135,14 +152,15 @@ class Blocks:
         text, position = text[kept], passage[kept] * self.gap
         position += torch.arange(len(text), device=self.device, dtype=torch.int32)
         order = torch.randperm(blocks, generator=draws, device=self.device) if self.seed is not None else None
-        return self._cut(text, position, blocks, order)
+        token, position = self._cut(text, position, blocks, order)
+        return {"token": token, "position": position, "noise": self.noise.draw(blocks, self.negatives, draws)}
 
     def _passages(self, first: int, last: int) -> tuple[Tensor, Tensor]:
         """For each token of [first, last): the number of its passage, from 0 up, and whether it is used."""
         offsets = self.passages.offsets
         low = int(np.searchsorted(offsets, first, "right")) - 1
         high = int(np.searchsorted(offsets, last, "left"))
-        lengths = np.diff(np.clip(offsets[low : high + 1], first, last))
+        lengths = np.diff(np.clip(offsets[low : high + 1], first, last)).astype(np.int64)
         passage = np.repeat(np.arange(high - low, dtype=np.int32), lengths)
         used = np.repeat(self.passages.used[low:high], lengths)
         return torch.from_numpy(passage).to(self.device), torch.from_numpy(used).to(self.device)

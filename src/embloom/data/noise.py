@@ -26,11 +26,12 @@ class Noise:
         self.log_probability = self.log_probability.to(device)
         return self
 
-    def draw(self, rows: int, columns: int) -> Tensor:
-        """Return (rows, columns) numbers below V, from torch's default generator of the tables' device."""
+    def draw(self, rows: int, columns: int, generator: torch.Generator | None = None) -> Tensor:
+        """Return (rows, columns) numbers below V, drawn on the device of the tables."""
         device, count = self.alias.device, rows * columns
-        face = torch.randint(len(self.alias), (count,), device=device)
-        other = torch.rand(count, device=device) >= self.threshold.index_select(0, face)
+        face = torch.randint(len(self.alias), (count,), device=device, generator=generator)
+        coin = torch.rand(count, device=device, generator=generator)
+        other = coin >= self.threshold.index_select(0, face)
         return torch.where(other, self.alias.index_select(0, face), face).view(rows, columns)
 
 

@@ -19,6 +19,7 @@ from embloom.data.grammar import documents
 from embloom.data.noise import Noise
 from embloom.data.tokenize import PATTERN, TextOptions, compile_pattern, load_tokenizer
 from embloom.seeding import generator
+from embloom.threads import give_back_cores, keep_cores
 
 EVAL_TOKENS = 1 << 21  # of a held-out split, no more are read
 
@@ -26,8 +27,9 @@ EVAL_TOKENS = 1 << 21  # of a held-out split, no more are read
 class Text(Dataset):
     """A corpus of any size, in blocks of neighbouring words.
 
-    `transform` gives the columns `token` (B, L), `negative_token` (B, K), `positives` (B, L, L) bool, and the log
-    probabilities of both kinds of words as noise, `token_noise` (B, L) and `negative_noise` (B, K).
+    `transform` gives the columns `token` (B, L); `context_token` (B, L + K), the same words and then noise words;
+    `positives` (B, L, L), how much each pair of words counts, symmetric; and `log_noise` (B, L + K), the logarithm of each
+    context word's probability as noise.
 
     Args:
         batch_size: words a step, after subsampling; a multiple of `block`.
@@ -36,7 +38,8 @@ class Text(Dataset):
         block: words that share their noise words; pairs do not reach across its edges.
         negatives: noise words a block.
         window: how far a neighbour may be.
-        dynamic_window: draw each word's window from 1 to `window`, as word2vec does.
+        dynamic_window: a neighbour at distance d counts `(window + 1 - d) / window`: as much as on average in
+            word2vec, which draws each word's window from 1 to `window`. Else all within `window` count 1.
         subsample: frequent words are dropped at random above this share (word2vec's `sample`); 0 drops none.
         noise_exponent: noise words are drawn by frequency to this power.
         min_count, max_vocab, phrases, phrase_threshold: see `CorpusOptions`.
@@ -110,15 +113,17 @@ class Text(Dataset):
         if self.corpus is not None:
             return
         if self.path is None:
-            self.corpus = corpus_of(self.documents if self.documents is not None else documents(), self.options, self.cache)
+            self.corpus = corpus_of(
+                self.documents if self.documents is not None else documents(), self.options, self.cache
+            )
         else:
             with corpus_bar() as progress:
                 self.corpus = open_corpus(self.path, self.options, self.cache, self.workers, progress)
         if bad := self.corpus.about["bad_bytes"]:
             print(f"warning: {bad:,} undecodable byte sequences in {self.path} were read as separators")
         count = len(self.corpus.words)
-        self.sizes = {"token": count, "negative_token": count, "positives": self.block}
-        self.sizes |= {"token_noise": self.block, "negative_noise": self.negatives}
+        width = self.block + self.negatives
+        self.sizes = {"token": count, "context_token": count, "positives": self.block, "log_noise": width}
 
     def load(self) -> dict[Split, dict[str, Tensor]]:
         """Text is not held in memory."""
@@ -134,15 +139,23 @@ class Text(Dataset):
         self.offsets = cut_long(self.corpus.offsets)
         self.split_of = split_passages(len(self.offsets) - 1, self.val_fraction, self.test_fraction, self.split_seed)
 
+        if self.trainer is not None and self.trainer.strategy.root_device.type == "cpu":
+            keep_cores()
+
+    def teardown(self, stage: str | None = None) -> None:
+        """The cores are everybody's again."""
+        give_back_cores()
+
     def loader(self, split: Split, *, shuffle: bool = False, every_rank: bool = False) -> Blocks:
         """Blocks of one split: for training drawn anew by (seed, epoch), else always the same."""
         trainer = self.trainer if not every_rank else None
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-        self.noise.to(device)
         return Blocks(
             self.passages(split),
             self.keep,
             self.share,
+            self.noise,
+            negatives=self.negatives,
             block=self.block,
             batch_size=self.batch_size,
             gap=self.window + 1,
@@ -165,15 +178,17 @@ class Text(Dataset):
         return Passages(np.concatenate(parts), offsets, np.ones(len(parts), bool))
 
     def transform(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        """Draws each word's window and each block's noise words; see the class."""
+        """Finds the neighbours; see the class."""
         token, position = (batch[name].view(-1, self.block) for name in ("token", "position"))
-        reach: Tensor | int = self.window
+        distance = (position[:, :, None] - position[:, None, :]).abs_()
         if self.dynamic_window:
-            reach = torch.randint(1, self.window + 1, (*token.shape, 1), dtype=torch.int32, device=token.device)
-        positives = (position[:, :, None] - position[:, None, :]).abs_() <= reach
+            positives = distance.float().mul_(-1 / self.window).add_(1 + 1 / self.window).clamp_(min=0)
+        else:
+            positives = (distance <= self.window).float()
         positives.diagonal(dim1=1, dim2=2).zero_()
-        negative = self.noise.draw(len(token), self.negatives)
-        return {"token": token, "negative_token": negative, "positives": positives}
+        context = torch.cat([token, batch["noise"].view(-1, self.negatives)], 1)
+        log_noise = self.noise.log_probability.index_select(0, context.view(-1)).view_as(context)
+        return {"token": token, "context_token": context, "positives": positives, "log_noise": log_noise}
 
     def keys(self) -> dict[str, list[str]]:
         """What the rows of tables over a column are called."""

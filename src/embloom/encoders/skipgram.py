@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from embloom.encoders.lookup import lookup
 
 
 class SkipGram(nn.Module):
     """Looks up the input vectors of words and the output vectors of their neighbours and of noise words.
 
-    Outputs: `embedding` (B, L, D), the words as centres; `context` (B, L, D), the same words as neighbours;
-    `negative` (B, K, D), noise words; `output` (V, D), the whole output table, for losses over the vocabulary.
-    The artifact keeps `embedding` and `output`.
+    Outputs: `embedding` (B, L, D), the words' input vectors, called `center` too; `context` (B, C, D), output
+    vectors of neighbours and noise words; `output` (V, D), the whole output table, for losses over the
+    vocabulary. The artifact keeps `embedding` and `output`.
 
     Args:
         sizes: the dataset's; `sizes["token"]` is the size of the vocabulary.
@@ -31,26 +32,22 @@ class SkipGram(nn.Module):
     def __init__(self, sizes: Mapping[str, int], dim: int = 100, sparse: bool = True) -> None:
         super().__init__()
         if not isinstance(dim, int) or dim < 1:
-            raise ValueError(f"encoder.dim={dim}: it must be a whole number of at least 1")
+            raise ValueError(f"dim={dim}: it must be a whole number of at least 1")
         count = sizes["token"]
         # word2vec's own start: scores are 0, so that every probability is 1/2.
         self.embedding = nn.Parameter(torch.empty(count, dim).uniform_(-0.5 / dim, 0.5 / dim))
         self.output = nn.Parameter(torch.zeros(count, dim))
         self.sparse = sparse
-        self.sizes = {"embedding": dim, "context": dim, "negative": dim, "output": dim}
+        self.sizes = {"embedding": dim, "center": dim, "context": dim, "output": dim}
 
     def embedding_layers(self) -> dict[str, Tensor | None]:
         """The tables that the artifact keeps."""
         return {"embedding": self.embedding, "output": self.output}
 
-    def forward(self, token: Tensor, negative_token: Tensor | None = None) -> dict[str, Tensor]:
-        """Word numbers (B, L) and noise word numbers (B, K) -> the outputs above; see the class."""
-        center = F.embedding(token, self.embedding, sparse=self.sparse)
-        if negative_token is None:
-            return {"embedding": center, "output": self.output}
-        # One lookup of both: two would give two gradients for one table, and their sum is a copy.
-        words = torch.cat([token, negative_token], 1)
-        context, negative = F.embedding(words, self.output, sparse=self.sparse).split(
-            [token.shape[1], negative_token.shape[1]], 1
-        )
-        return {"embedding": center, "context": context, "negative": negative, "output": self.output}
+    def forward(self, token: Tensor, context_token: Tensor | None = None) -> dict[str, Tensor]:
+        """Word numbers (B, L) and (B, C) -> the outputs above; see the class."""
+        center = lookup(token, self.embedding, self.sparse)
+        outputs = {"embedding": center, "center": center, "output": self.output}
+        if context_token is not None:
+            outputs["context"] = lookup(context_token, self.output, self.sparse)
+        return outputs

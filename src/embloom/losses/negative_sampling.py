@@ -6,10 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
+
+from embloom.threads import in_parts
 
 LARGEST_SCORE = 15.0  # beyond it the probability is 0 or 1 in float32
 GROUP = 4  # probabilities whose product cannot underflow: exp(-15 * 4) > 1e-38
+LEAST_BLOCKS = 16  # for a thread of its own
 MATMUL = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
 REDUCTIONS = ("mean", "sum")
 
@@ -41,14 +44,14 @@ class NegativeSampling(nn.Module):
             raise ValueError(f"matmul={matmul}: it must be one of {', '.join(MATMUL)}")
         self.negative, self.reduction, self.matmul = negative, reduction, matmul
 
-    def forward(self, center: Tensor, context: Tensor, negative: Tensor, positives: Tensor) -> Tensor:
-        """The loss of the pairs that `positives` marks.
+    def forward(self, center: Tensor, context: Tensor, positives: Tensor) -> Tensor:
+        """The loss of the pairs that `positives` weighs.
 
         Args:
             center: (B, L, D) input vectors.
-            context: (B, C, D) output vectors of the words around them.
-            negative: (B, K, D) output vectors of noise words, for all centres of a block.
-            positives: (B, L, C) bool, which pairs stood together.
+            context: (B, C + K, D) output vectors: of the C words around the centres, then of K noise words, which
+                all centres of a block share.
+            positives: (B, C, L), how much each pair counts: 0 or 1, or what is between.
 
         Returns:
             A scalar, float32 or float64 as the vectors are; 0 where there is no pair.
@@ -56,9 +59,8 @@ class NegativeSampling(nn.Module):
         dtype = center.dtype
         if dtype != torch.float64:
             dtype = MATMUL[self.matmul] or fast_dtype(center.device)
-        loss: Tensor = BlockLoss.apply(
-            center, context, negative, positives, self.negative / negative.shape[1], self.reduction == "mean", dtype
-        )
+        weight = self.negative / (context.shape[1] - positives.shape[1])
+        loss: Tensor = BlockLoss.apply(center, context, positives, weight, self.reduction == "mean", dtype)
         return loss
 
 
@@ -73,61 +75,70 @@ def fast_dtype(device: torch.device) -> torch.dtype:
 class BlockLoss(torch.autograd.Function):
     """The loss of `NegativeSampling`.
 
-    With s the scores, p = sigmoid(s), M the mask of positives, m its row sums and w = negative / K, the gradient
-    by the scores is G = [(p - 1) M | w m p], by the centres G [context; noise], and by those G' centres.
+    With s the scores, p = sigmoid(s), M the weights of positives, m their sums by centre and w = negative / K, the
+    gradient by the scores is G = [(p - 1) M; w m p], by the centres G' context, and by the context G centres.
     """
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
-        center: Tensor,
-        context: Tensor,
-        negative: Tensor,
-        positives: Tensor,
-        weight: float,
-        mean: bool,
-        dtype: torch.dtype,
+        ctx: Any, center: Tensor, context: Tensor, positives: Tensor, weight: float, mean: bool, dtype: torch.dtype
     ) -> Tensor:
         """See `NegativeSampling.forward`; `weight` is that of one noise word per positive pair."""
-        words = context.shape[1]
         exact = torch.promote_types(center.dtype, torch.float32)
-        with torch.autocast(center.device.type, enabled=False):
-            rows = center.to(dtype)
-            columns = torch.empty(*context.shape[:1], words + negative.shape[1], context.shape[2], dtype=dtype, device=context.device)
-            columns[:, :words] = context
-            columns[:, words:] = negative
-            scores = torch.bmm(rows, columns.transpose(1, 2)).to(exact)
-            # From here on in place: the scores become the errors p - 1 of positives and p of noise words.
-            error = scores.clamp_(-LARGEST_SCORE, LARGEST_SCORE).sigmoid_()
-            mask = positives.to(exact)
-            pairs = mask.sum(2, keepdim=True)
-            error[:, :, :words].sub_(1).mul_(mask)
-            value = -sum_of_logs(1 + error[:, :, :words]) - weight * sum_of_logs(1 - error[:, :, words:], pairs)
-            scale = pairs.sum().clamp_(min=1).reciprocal_() if mean else torch.ones((), dtype=exact, device=pairs.device)
-            error[:, :, words:].mul_(pairs * weight)
-            ctx.save_for_backward(rows, columns, error.to(dtype), scale)  # type: ignore[attr-defined]
-        ctx.words, ctx.exact = words, center.dtype  # type: ignore[attr-defined]
-        return value * scale
+        # Even for no gradient at all the loss is wanted; the gradients only where somebody asks.
+        wanted = any(ctx.needs_input_grad)
+        by_center, by_context = (torch.empty_like(x) if wanted else None for x in (center, context))
+        mask = positives.to(exact)
+        scale = mask.sum().clamp_(min=1).reciprocal_() if mean else mask.new_ones(())
+
+        def part(first: int, last: int) -> Tensor:
+            blocks = slice(first, last)
+            with torch.autocast(center.device.type, enabled=False):
+                rows, columns = center[blocks].to(dtype), context[blocks].to(dtype)
+                value, error = errors(rows, columns, mask[blocks] * scale, weight)
+                if by_center is not None and by_context is not None:
+                    error = error.to(dtype)
+                    by_center[blocks] = torch.bmm(error.transpose(1, 2), columns)
+                    by_context[blocks] = torch.bmm(error, rows)
+            return value
+
+        parts = in_parts(len(center), LEAST_BLOCKS, part) if center.device.type == "cpu" else [part(0, len(center))]
+        ctx.save_for_backward(by_center, by_context)
+        return torch.stack(parts).sum()
 
     @staticmethod
     @once_differentiable  # type: ignore[misc]
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         """Closed form, times `grad_output`."""
-        rows, columns, error, scale = ctx.saved_tensors
-        factor = (grad_output * scale).to(ctx.exact)
-        with torch.autocast(rows.device.type, enabled=False):
-            by_center = torch.bmm(error, columns).to(ctx.exact).mul_(factor)
-            by_columns = torch.bmm(error.transpose(1, 2), rows).to(ctx.exact).mul_(factor)
-        by_context, by_negative = by_columns[:, : ctx.words], by_columns[:, ctx.words :]
-        return by_center, by_context, by_negative, None, None, None, None
+        by_center, by_context = ctx.saved_tensors
+        # Nothing waits for the CPU, and nearly always the factor is 1.
+        if grad_output.device.type != "cpu" or grad_output != 1:
+            by_center, by_context = by_center * grad_output, by_context * grad_output
+        return by_center, by_context, None, None, None, None
 
 
-def sum_of_logs(values: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Sum of weight * log(values) for values (B, L, C) in (0, 1] and weight (B, L, 1): the logarithm of products
-    of `GROUP` values, since logarithms cost more than everything around them."""
-    size = values.shape[2] // GROUP * GROUP
-    grouped = values[:, :, :size].unflatten(2, (GROUP, -1))
-    logs = grouped.prod(2).log_().sum(2, keepdim=True)
-    if size < values.shape[2]:
-        logs += values[:, :, size:].log().sum(2, keepdim=True)
-    return logs.sum() if weight is None else (logs * weight).sum()
+def errors(rows: Tensor, columns: Tensor, mask: Tensor, weight: float) -> tuple[Tensor, Tensor]:
+    """Centres (B, L, D), context (B, C + K, D), weights of pairs (B, C, L) -> the sum of losses, and its gradient by
+    the scores (B, C + K, L)."""
+    noise = mask.sum(1, keepdim=True).mul_(weight)
+    scores = torch.bmm(columns, rows.transpose(1, 2)).to(mask.dtype)
+    # From here on in place: scores, then probabilities, then gradients.
+    error = scores.clamp_(-LARGEST_SCORE, LARGEST_SCORE).sigmoid_()
+    true, false = error.tensor_split([mask.shape[1]], 1)
+    value = -(true.log().mul_(mask).sum() + sum_of_logs(1 - false).mul_(noise).sum())
+    true.sub_(1).mul_(mask)
+    false.mul_(noise)
+    return value, error
+
+
+def sum_of_logs(values: Tensor) -> Tensor:
+    """(B, K, L) in (0, 1] -> (B, 1, L): the logarithm of products of `GROUP` values, since a logarithm costs more
+    than everything around it."""
+    size = values.shape[1] // GROUP
+    product = values[:, :size]
+    for part in range(1, GROUP):
+        product = product * values[:, part * size : (part + 1) * size]
+    logs = product.log().sum(1, keepdim=True)
+    if GROUP * size < values.shape[1]:
+        logs += values[:, GROUP * size :].log().sum(1, keepdim=True)
+    return logs

@@ -7,8 +7,13 @@ from typing import Any, overload
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from embloom.threads import in_parts
+
+LEAST_ROWS = 512  # for a thread of its own
 
 
 class RowwiseAdagrad(Optimizer):
@@ -60,10 +65,11 @@ class RowwiseAdagrad(Optimizer):
             state["sum"] = torch.full((len(table),), group["initial"], dtype=table.dtype, device=table.device)
         total: Tensor = state["sum"]
         if gradient.is_sparse:
-            rows, values = summed(gradient._indices()[0], gradient._values())
-            total.index_add_(0, rows, mean_square(values))
-            scale = total.index_select(0, rows).sqrt_().add_(group["eps"]).reciprocal_().mul_(-group["lr"])
-            table.index_add_(0, rows, values.mul_(scale[:, None]))
+            rows, values = gradient._indices()[0], gradient._values()
+            if table.device.type == "cpu":
+                move_rows(table, total, rows, values, group)
+            else:
+                move(table, total, *summed(rows, values), group)
             return
         values = gradient.view_as(table)
         total += mean_square(values)
@@ -71,25 +77,57 @@ class RowwiseAdagrad(Optimizer):
         table.addcdiv_(values, (total.sqrt() + group["eps"]).view(shape), value=-group["lr"])
 
 
+def move(table: Tensor, total: Tensor, rows: Tensor, values: Tensor, group: dict[str, Any]) -> None:
+    """Moves rows (N,) of the table (V, D) by their gradients (N, D), once the accumulator (V,) has them."""
+    total.index_add_(0, rows, mean_square(values))
+    scale = total.index_select(0, rows).sqrt_().add_(group["eps"]).reciprocal_().mul_(-group["lr"])
+    table.index_add_(0, rows, values.mul_(scale[:, None]))
+
+
+def move_rows(table: Tensor, total: Tensor, rows: Tensor, values: Tensor, group: dict[str, Any]) -> None:
+    """The same for rows that repeat, on the CPU: each thread adds up and moves rows of its own."""
+    if not len(rows):
+        return
+    numbers = rows.numpy()
+    order = sorting_order(numbers)
+    ordered = numbers[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    found, place = torch.from_numpy(ordered[starts]), torch.from_numpy(order)
+    begins = torch.from_numpy(starts)
+    ends = [*starts.tolist(), len(rows)]
+
+    def part(first: int, last: int) -> None:
+        # This kernel adds up rows that lie anywhere several times as fast as `index_add_`.
+        chosen = place[ends[first] : ends[last]]
+        sums = torch.embedding_bag(values, chosen, begins[first:last] - ends[first], mode=0)[0]
+        move(table, total, found[first:last], sums, group)
+
+    in_parts(len(found), LEAST_ROWS, part)
+
+
 def mean_square(values: Tensor) -> Tensor:
     """(N, ...) -> (N,)."""
-    return values.square().flatten(1).mean(1)
+    rows = values.flatten(1)
+    return torch.linalg.vector_norm(rows, dim=1).square_().div_(rows.shape[1])
 
 
 def summed(rows: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Adds up the values (N, D) of equal rows (N,) -> rows and values.
-
-    On a GPU, where the number of different rows could only be known by waiting, the result has N rows too; those
-    that are left over are row 0 with a value of 0.
-    """
-    if rows.device.type == "cpu":
-        # numpy's sort is several times torch's at these sizes.
-        unique, place = np.unique(rows.numpy(), return_inverse=True)
-        found, inverse = torch.from_numpy(unique), torch.from_numpy(place)
-        return found, values.new_zeros(len(found), values.shape[1]).index_add_(0, inverse, values)
+    """Adds up the values (N, D) of equal rows (N,) -> N rows and values, without waiting for how many differ: those
+    that are left over are row 0 with a value of 0."""
     ordered, order = rows.sort(stable=True)
     first = torch.ones_like(ordered)
     first[1:] = ordered[1:] != ordered[:-1]
     place = first.cumsum(0) - 1
     total = torch.zeros_like(values).index_add_(0, place, values.index_select(0, order))
     return torch.zeros_like(ordered).scatter_(0, place, ordered), total
+
+
+def sorting_order(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What `argsort` returns for numbers of at least 0, stable: numpy sorts 16 bits at a time by counting, ten
+    times as fast as 64."""
+    order = numbers.astype(np.uint16).argsort(kind="stable")
+    high = numbers >> 16
+    while high.any():
+        order = order[high[order].astype(np.uint16).argsort(kind="stable")]
+        high >>= 16
+    return order

@@ -47,6 +47,17 @@ class Frozen:
                 raise ValueError(f"there is no layer '{name}' to probe; there is: {', '.join(there)}")
         return names
 
+    def named_table(self, layer: str) -> tuple[dict[str, int], Tensor]:
+        """A table whose rows have names: name -> row, and the table (rows, width).
+
+        Raises:
+            ValueError: there is no such table.
+        """
+        if layer not in self.tables or layer not in self.keys:
+            there = ", ".join(sorted(self.keys)) or "none"
+            raise ValueError(f"layer '{layer}' is no table of named rows; there is: {there}")
+        return {name: row for row, name in enumerate(self.keys[layer])}, self.tables[layer]
+
     def pairs(self, wanted: str | Sequence[str]) -> Iterator[tuple[str, str, str]]:
         """(layer, label, the tag's end) for every layer that is wanted and every label; the end is the label,
         and the layer too where that is not `embedding`."""
