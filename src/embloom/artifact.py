@@ -21,12 +21,15 @@ from torch import Tensor, nn
 from embloom.build import build
 from embloom.extract import Extractor, chunks
 from embloom.files import write_whole
+from embloom.vector_files import Vectors
 
 if TYPE_CHECKING:
     from embloom.words import Words
 
-FORMAT_VERSION = 1
+# 1: the hash is that of the weights alone. 2: of what the card says an input becomes, too.
+FORMAT_VERSION = 2
 LAYERS, CARD = "layers.safetensors", "card.json"
+HASHED = ("encoder", "of", "supplied", "inputs", "layers", "keys")
 # A card may name only embloom's own encoders; others are handed to `load` as a class.
 TRUSTED = "embloom.encoders."
 
@@ -106,16 +109,42 @@ class Embedding:
 
     @cached_property
     def words(self) -> Words:
-        """Questions by name to the table `embedding`: neighbours, analogies, averages, outliers.
+        """Questions by name to the table of words: neighbours, analogies, averages, outliers.
 
         Raises:
             ValueError: its rows have no names.
         """
         from embloom.words import Words
 
-        if "embedding" not in self.keys:
+        name = self.main_table()
+        if name is None:
             raise ValueError("this embedding has no words: its rows have no names. Train one with experiment=skipgram")
-        return Words(self.keys["embedding"], self.table("embedding"))
+        return Words(self.keys[name], self.table(name))
+
+    def main_table(self) -> str | None:
+        """The table of named rows that is meant where none is named: `embedding`, or the first."""
+        return "embedding" if "embedding" in self.keys else next(iter(self.keys), None)
+
+    @property
+    def content_hash(self) -> str:
+        """Equal hashes are equal embeddings: the same weights, encoder, inputs and row names."""
+        return self.card["content_hash"]
+
+    def vectors(self, inputs: Any = None, layer: str | None = None, names: Sequence[str] = ()) -> Vectors:
+        """Vectors that know where they come from: of new inputs, or the named rows of a table.
+
+        Args:
+            inputs: see `encode`; None: the rows of a table.
+            layer: which layer or table.
+            names: what the inputs are called.
+        """
+        if inputs is not None:
+            layer = layer or "embedding"
+            return Vectors(self.encode(inputs, layer), list(names), self.content_hash, layer)
+        layer = layer or self.main_table()
+        if layer is None:
+            raise ValueError("this embedding has no table of named rows: give inputs to encode")
+        return Vectors(self.table(layer), self.keys.get(layer, []), self.content_hash, layer)
 
 
 def save(
@@ -144,10 +173,11 @@ def save(
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
     content = safetensors.torch.save(weights)
+    # Where the first weights came from is nothing that a trained encoder needs.
+    dropped = {"of", *getattr(encoder, "start_only", ())}
     card = {
         "format_version": FORMAT_VERSION,
-        "content_hash": content_hash(content),
-        "encoder": {key: value for key, value in node.items() if key != "of"},
+        "encoder": {key: value for key, value in node.items() if key not in dropped},
         "of": dict(node.get("of") or {}),
         "supplied": dict(supplied),
         "inputs": dict(inputs),
@@ -155,6 +185,7 @@ def save(
         "keys": dict(keys or {}),
         **about,
     }
+    card["content_hash"] = content_hash(content, card)
     text = json.dumps(card, indent=2, ensure_ascii=False).encode()
     folder.mkdir(parents=True, exist_ok=True)
     # The card goes last: until it is there, or while it names another hash, the folder does not load.
@@ -174,9 +205,7 @@ def load(path: str | Path, encoder: type[nn.Module] | None = None) -> Embedding:
     Raises:
         ValueError: there is no artifact, it is damaged, or of a newer format.
     """
-    folder = Path(path)
-    if (folder / "embeddings" / CARD).is_file():
-        folder = folder / "embeddings"
+    folder = artifact_folder(path)
     card, weights = read(folder)
     target = str(card["encoder"].get("_target_", ""))
     if encoder is None and not target.startswith(TRUSTED):
@@ -201,7 +230,7 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         weights = safetensors.torch.load(content)
     except (OSError, safetensors.SafetensorError) as error:
         raise ValueError(f"{folder / LAYERS} cannot be read: {error}") from error
-    if content_hash(content) != card["content_hash"]:
+    if content_hash(content, card) != card.get("content_hash"):
         raise ValueError(f"{folder} is damaged: {LAYERS} is not what {CARD} describes")
     return card, weights
 
@@ -226,6 +255,17 @@ def read_card(folder: Path) -> dict[str, Any]:
     return card
 
 
-def content_hash(content: bytes) -> str:
-    """Identifies the weights: two artifacts with the same hash hold the same embedding."""
-    return "sha256:" + hashlib.sha256(content).hexdigest()
+def content_hash(content: bytes, card: Mapping[str, Any]) -> str:
+    """Identifies an embedding: two artifacts with the same hash make the same vectors and call them the same."""
+    digest = hashlib.sha256(content)
+    if card["format_version"] >= 2:
+        described = {key: card.get(key) for key in HASHED}
+        # Through JSON and back: what is hashed is what a reader of the card will see.
+        digest.update(json.dumps(json.loads(json.dumps(described)), sort_keys=True).encode())
+    return "sha256:" + digest.hexdigest()
+
+
+def artifact_folder(path: str | Path) -> Path:
+    """The artifact's own folder, of a run folder or of itself."""
+    folder = Path(path).expanduser()
+    return folder / "embeddings" if (folder / "embeddings" / CARD).is_file() else folder

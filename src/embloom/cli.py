@@ -29,6 +29,9 @@ usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cf
        embloom runs [FOLDER]                              list runs (default: outputs)
        embloom neighbors RUN king --top 10                words nearest to one
        embloom analogy RUN king - man + woman             analogies; also midpoint RUN WORD..., outlier RUN WORD...
+       embloom encode RUN INPUT --layer L --output FILE   vectors of pictures, texts or CSV rows, from any layer
+       embloom export RUN --to FORMAT                     word2vec, safetensors, npz, parquet, projector, onnx, torch
+       embloom card RUN                                   what a trained embedding is, as Markdown
        embloom completion bash|zsh                        shell completion: eval "$(embloom completion bash)"
        embloom --help | --version
 
@@ -150,6 +153,27 @@ def question(command: str) -> Callable[[list[str]], None]:
     return run
 
 
+def encode(arguments: list[str]) -> None:
+    """`embloom encode RUN INPUT --output FILE`."""
+    from embloom.encode import main as run
+
+    run(arguments)
+
+
+def export(arguments: list[str]) -> None:
+    """`embloom export RUN --to FORMAT`."""
+    from embloom.export import main as run
+
+    run(arguments)
+
+
+def card(arguments: list[str]) -> None:
+    """`embloom card RUN`."""
+    from embloom.describe import main as run
+
+    run(arguments)
+
+
 def completion(arguments: list[str]) -> None:
     """`embloom completion SHELL`: prints what the shell has to evaluate."""
     if arguments not in (["bash"], ["zsh"]):
@@ -170,5 +194,8 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "resume": resume,
     "runs": runs,
     **{name: question(name) for name in ("neighbors", "analogy", "midpoint", "outlier")},
+    "encode": encode,
+    "export": export,
+    "card": card,
     "completion": completion,
 }
