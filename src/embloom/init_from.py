@@ -6,7 +6,7 @@ weights are drawn.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -100,6 +100,11 @@ def begin(encoder: nn.Module, node: Mapping[str, Any] | None, rows: Mapping[str,
         ValueError: the source cannot be read, nothing of it fits, or `init_from.map` names what is not there.
     """
     start = Start(node)
+    own: Callable[[], list[str]] | None = getattr(encoder, "start", None)
+    if own is not None:
+        said = own()
+        if say:
+            print("\n".join(said))
     if not node or node.get("path") is None:
         return start
     try:
