@@ -1,4 +1,4 @@
-"""Torchvision's models as encoders: any layer, averaged, frozen or fine-tuned, weights from a file, and no file after."""
+"""Torchvision models as encoders: any layer, averaged, frozen or fine-tuned; weights from a file, none needed after."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_mistakes_say_what_to_do(options: dict[str, Any], says: str) -> None:
 
 
 def test_weights_of_another_model_are_refused(weights: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is not of resnet34: .* is missing"):
+    with pytest.raises(ValueError, match=r"is not of resnet34: .* is missing"):
         TorchVision(PICTURE, name="resnet34", weights=str(weights)).start()
     with pytest.raises(ValueError, match="is no file"):
         TorchVision(PICTURE, weights=str(tmp_path / "absent")).start()
