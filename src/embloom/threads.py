@@ -48,7 +48,9 @@ def in_parts(size: int, least: int, work: Callable[[int, int], T]) -> list[T]:
     Returns:
         What each part returned, in order.
     """
-    run = torch.no_grad()(work)  # a thread begins with gradients on
+    # A thread begins with gradients on, and outside inference mode.
+    guard = torch.inference_mode() if torch.is_inference_mode_enabled() else torch.no_grad()
+    run = guard(work)
     count = min(_kept[0] if _kept else torch.get_num_threads(), size // max(1, least))
     if count < 2:
         return [run(0, size)]

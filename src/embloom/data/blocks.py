@@ -88,10 +88,7 @@ class Blocks:
         total = len(passages.tokens)
         chunks = max(1, round(total / CHUNK))
         self.bounds = [total * number // chunks for number in range(chunks + 1)]
-        self.steps = [
-            max(1, -(-int((b - a) * share * SLACK) // batch_size))
-            for a, b in pairwise(self.bounds)
-        ]
+        self.steps = [max(1, -(-int((b - a) * share * SLACK) // batch_size)) for a, b in pairwise(self.bounds)]
         self.epoch = self.start = 0
         # Lightning looks for these two on every loader, to set the epoch and to warn of shuffled validation.
         self.sampler, self.batch_sampler = self, None

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class CorpusOptions:
     max_vocab: int | None = None
     phrases: int = 0
     phrase_threshold: float = 10.0
-    text: TextOptions = TextOptions()
+    text: TextOptions = field(default_factory=TextOptions)
 
 
 @dataclass(frozen=True)
@@ -285,7 +285,7 @@ def _write_tokens(folder: Path, parts: Parts, maps: list[NDArray[np.int32]], tot
         ids = np.fromfile(part, np.int32)
         word = maps[owner][ids]
         keep = word >= 0
-        before = np.cumsum(keep) - keep
+        before: NDArray[np.int64] = np.cumsum(keep) - keep
         begins.append(position + before[ids == BREAK].astype(np.int64))
         found = word[keep]
         tokens[position : position + len(found)] = found

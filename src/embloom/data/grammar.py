@@ -8,12 +8,16 @@ import random
 from collections.abc import Sequence
 
 # rank, and by gender and age the words for it
+KINDS_OF_PEOPLE = (("male", "old"), ("female", "old"), ("male", "young"), ("female", "young"))
 PEOPLE: dict[str, dict[tuple[str, str], str]] = {
-    "common": {("male", "old"): "man", ("female", "old"): "woman", ("male", "young"): "boy", ("female", "young"): "girl"},
-    "royal": {("male", "old"): "king", ("female", "old"): "queen", ("male", "young"): "prince", ("female", "young"): "princess"},
-    "noble": {("male", "old"): "duke", ("female", "old"): "duchess", ("male", "young"): "squire", ("female", "young"): "damsel"},
-    "family": {("male", "old"): "father", ("female", "old"): "mother", ("male", "young"): "son", ("female", "young"): "daughter"},
-}  # fmt: skip
+    rank: dict(zip(KINDS_OF_PEOPLE, words.split(), strict=True))
+    for rank, words in {
+        "common": "man woman boy girl",
+        "royal": "king queen prince princess",
+        "noble": "duke duchess squire damsel",
+        "family": "father mother son daughter",
+    }.items()
+}
 ANIMALS = {"cat": "kitten", "dog": "puppy", "cow": "calf", "sheep": "lamb", "horse": "foal"}
 GENDER = {
     "male": ["he", "his", "him", "beard", "sir", "gentleman", "moustache"],

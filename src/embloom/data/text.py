@@ -28,8 +28,8 @@ class Text(Dataset):
     """A corpus of any size, in blocks of neighbouring words.
 
     `transform` gives the columns `token` (B, L); `context_token` (B, L + K), the same words and then noise words;
-    `positives` (B, L, L), how much each pair of words counts, symmetric; and `log_noise` (B, L + K), the logarithm of each
-    context word's probability as noise.
+    `positives` (B, L, L), how much each pair of words counts, symmetric; and `log_noise` (B, L + K), the logarithm of
+    each context word's probability as noise.
 
     Args:
         batch_size: words a step, after subsampling; a multiple of `block`.
@@ -113,9 +113,8 @@ class Text(Dataset):
         if self.corpus is not None:
             return
         if self.path is None:
-            self.corpus = corpus_of(
-                self.documents if self.documents is not None else documents(), self.options, self.cache
-            )
+            given = self.documents if self.documents is not None else documents()
+            self.corpus = corpus_of(given, self.options, self.cache)
         else:
             with corpus_bar() as progress:
                 self.corpus = open_corpus(self.path, self.options, self.cache, self.workers, progress)

@@ -126,7 +126,7 @@ def tokenizer_identity(name: str | None) -> str:
         return ""
     function = load_tokenizer(name)
     try:
-        return name + inspect.getsource(function)  # type: ignore[arg-type]
+        return name + inspect.getsource(function)
     except (OSError, TypeError):
         return name
 
@@ -274,7 +274,7 @@ def _collect(done: Any, processes: list[Any], total: int) -> Parts:
 def _next_report(done: Any, processes: list[Any]) -> tuple[int, list[int], list[str], int, str]:
     while True:
         try:
-            return done.get(timeout=0.5)  # type: ignore[no-any-return]
+            return done.get(timeout=0.5)
         except Empty:
             if any(process.exitcode for process in processes):
                 raise ValueError("a tokenizer process was killed; is there memory enough?") from None

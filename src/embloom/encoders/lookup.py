@@ -46,7 +46,7 @@ class SparseLookup(torch.autograd.Function):
         return rows.view(*numbers.shape, table.shape[1])
 
     @staticmethod
-    @once_differentiable  # type: ignore[misc]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
         """The gradient as it is, with the numbers of its rows."""
         (flat,) = ctx.saved_tensors

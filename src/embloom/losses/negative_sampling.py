@@ -107,7 +107,7 @@ class BlockLoss(torch.autograd.Function):
         return torch.stack(parts).sum()
 
     @staticmethod
-    @once_differentiable  # type: ignore[misc]
+    @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         """Closed form, times `grad_output`."""
         by_center, by_context = ctx.saved_tensors

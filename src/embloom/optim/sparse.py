@@ -28,16 +28,13 @@ def sparse_problems(
     for key in ("momentum", "weight_decay", "nesterov", "fused", "foreach"):
         if name in TAKES_SPARSE and optimizer.get(key):
             off = "false" if isinstance(optimizer[key], bool) else 0
-            found.append(
-                f"optimizer.{key}={optimizer[key]} does not work with sparse gradients: set optimizer.{key}={off}"
-            )
+            found.append(f"optimizer.{key}={optimizer[key]} does not work with sparse gradients: use {key}={off}")
     if trainer.get("gradient_clip_val"):
-        found.append(
-            "trainer.gradient_clip_val does not work with sparse gradients: set it to null, or encoder.sparse=false"
-        )
+        found.append("trainer.gradient_clip_val does not work with sparse gradients: use null, or encoder.sparse=false")
     whole = [term for term, wire in loss.wires.items() if "output" in wire.source.values()]
     if whole and name == "SparseAdam":
         found.append(
-            f"loss.{whole[0]} moves the whole output table, which optimizer=sparse_adam refuses: use optimizer=rowwise_adagrad"
+            f"loss.{whole[0]} moves the whole output table, which optimizer=sparse_adam refuses: "
+            "use optimizer=rowwise_adagrad"
         )
     return found
