@@ -352,6 +352,7 @@ def quiet_lightning() -> None:
         ".*is smaller than the logging interval.*",
         ".*Checkpoint directory.*",
         ".*LeafSpec.*",
+        ".*in eval mode at the start of training.*",  # a frozen model means to be
         ".*treespec.*",
         ".*sync_dist=True.*",  # the values logged are those of all processes already
     ):

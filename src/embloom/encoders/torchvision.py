@@ -183,9 +183,10 @@ def cut(model: nn.Module, layers: Sequence[str]) -> nn.Module:
     from torchvision.models.feature_extraction import create_feature_extractor
 
     nodes = graph_nodes(model)
+    parts = {node.split(".")[0] for node in nodes}
     for layer in layers:
         if not any(node == layer or node.startswith(f"{layer}.") for node in nodes):
-            raise ValueError(f"encoder.layers={layer}: the model has no such layer; {did_you_mean(layer, nodes)}")
+            raise ValueError(f"encoder.layers={layer}: the model has no such layer; {did_you_mean(layer, parts)}")
     extractor: nn.Module = create_feature_extractor(model, list(layers), suppress_diff_warning=True)
     return extractor
 
