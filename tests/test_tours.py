@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import runpy
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,3 +82,44 @@ def test_every_encoder_takes_the_channels_that_are_left(encoder: str, tmp_path: 
     settings = (f"encoder={encoder}", layers, "dataset.channels=yellow", "trainer.max_epochs=1", "probe=[chance]")
     metrics = trained(tmp_path / "run", *small, *settings)
     assert "test/loss_color" in metrics
+
+
+SCRIPTS = Path(__file__).parents[1] / "scripts" / "benchmarks"
+
+
+def test_leftover_table_has_a_row_for_whatever_differs(tmp_path: Path) -> None:
+    tiny = (*SMALL, "dataset.counts={train: 64, val: 16, test: 32}", "trainer.max_epochs=1", "probe=[linear,chance]")
+    for name, settings in {
+        "a": ["loss=[color]", "seed=1"],
+        "b": ["loss=[color]", "seed=2"],
+        "c": ["loss=[color]", "optimizer.weight_decay=0"],
+        "d": ["loss=[shape]", "optimizer.weight_decay=0", "encoder.embedding=4"],
+    }.items():
+        trained(tmp_path / name, *tiny, *settings)
+    runs = runpy.run_path(str(SCRIPTS / "leftover.py"))["collected"](tmp_path)
+    assert {tuple(key): len(found) for key, found in runs.items()} == {
+        ("color", "weight_decay=0.5", 16): 2,
+        ("color", "weight_decay=0", 16): 1,
+        ("shape", "weight_decay=0", 4): 1,
+    }
+
+
+@pytest.mark.slow
+def test_table_of_autoencoders_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    trained(tmp_path / "autoencoder", "experiment=autoencoder", *SMALL_DIGITS)
+    (tmp_path / "autoencoder" / "metrics.json").unlink()
+    shutil.rmtree(tmp_path / "autoencoder" / "checkpoints")
+    options = ("--folder", str(tmp_path), "--only", "pca,autoencoder")
+    command = [sys.executable, str(SCRIPTS / "autoencoders.py"), *options]
+    done = subprocess.run([*command, *SMALL_DIGITS], capture_output=True, text=True, check=True)
+    assert "pca" in done.stdout
+    assert "against PCA" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("asked", "other"), [("color", "shape"), ("shape", "color")])
+def test_each_loss_keeps_its_label_and_forgets_the_other(asked: str, other: str, tmp_path: Path) -> None:
+    metrics = trained(tmp_path / "run", "experiment=color_shape", f"loss=[{asked}]", "trainer.accelerator=cpu")
+    for probe in ("linear", "knn", "mlp"):
+        assert metrics[f"probe/{probe}_{asked}"] > 0.97
+        assert metrics[f"probe/{probe}_{other}"] < metrics[f"probe/chance_{other}"] + 0.15

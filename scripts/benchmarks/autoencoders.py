@@ -35,10 +35,14 @@ def main() -> None:
 
 
 def measured(folder: Path, experiment: str, overrides: list[str]) -> dict[str, float]:
-    """The metrics of an experiment, trained now unless its folder has them."""
+    """The metrics of an experiment, trained now, or to its end, unless its folder has them."""
     if not (folder / "metrics.json").exists():
-        command = ["train", f"experiment={experiment}", *overrides, f"hydra.run.dir={folder}"]
-        subprocess.run([sys.executable, "-m", "embloom", *command], check=True)
+        begun = (folder / "config.yaml").exists()
+        anew = ["train", f"experiment={experiment}", *overrides, f"hydra.run.dir={folder}"]
+        command = ["resume", str(folder)] if begun else anew
+        done = subprocess.run([sys.executable, "-m", "embloom", *command], check=False)
+        if done.returncode:
+            sys.exit(done.returncode)
     metrics: dict[str, float] = json.loads((folder / "metrics.json").read_text())
     return metrics
 

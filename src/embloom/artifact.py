@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 2
 LAYERS, CARD = "layers.safetensors", "card.json"
 HASHED = ("encoder", "of", "supplied", "inputs", "layers", "keys")
+# What reading an artifact cannot do without.
+FIELDS = {"content_hash": str, "encoder": dict, "supplied": dict, "inputs": dict, "layers": dict}
 # A card may name only embloom's own encoders; others are handed to `load` as a class.
 TRUSTED = "embloom.encoders."
 
@@ -252,6 +254,8 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{folder / CARD} is no card of embloom's")
     if version > FORMAT_VERSION:
         raise ValueError(f"{folder} has format {version}, newer than this embloom reads ({FORMAT_VERSION}): upgrade it")
+    if wrong := [key for key, kind in FIELDS.items() if not isinstance(card.get(key), kind)]:
+        raise ValueError(f"{folder / CARD} is no card of embloom's: {', '.join(wrong)} is missing or of another kind")
     return card
 
 

@@ -37,7 +37,7 @@ def locate(target: str, base: type[T] | tuple[type[T], ...], where: str) -> type
     module_name, _, name = str(target).rpartition(".")
     try:
         found = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise ValueError(
             f"{where}._target_={target} cannot be imported: {error}. A Python file of your own is found "
             "in the folder that --config-dir names, and on PYTHONPATH"
@@ -115,5 +115,11 @@ def build(
     except ValueError as error:
         # A constructor knows its parameter, not the term it was built for: `margin=-1: ...` -> `loss.triplet.margin=`
         raise ValueError(f"{where}.{error}" if re.match(r"\w+=", str(error)) else str(error)) from error
+    except KeyError as error:
+        sizes = (supplied or {}).get("sizes")
+        if not isinstance(sizes, Mapping) or error.args[0] in sizes:
+            raise
+        there = ", ".join(sorted(map(str, sizes))) or "nothing"
+        raise ValueError(f"{where}: {cls.__name__} needs the tensor {error}; there is: {there}") from error
     except TypeError as error:
         raise ValueError(f"{where}: {cls.__name__} does not take these arguments: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -18,6 +19,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from embloom.cli import CONFIGS, GROUPS
 
+# Hydra's options that are followed by a value.
+VALUED = frozenset(
+    ["--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"]
+)
 PLAIN_GROUPS = ("trainer", "callbacks", "probe")
 T = TypeVar("T")
 STARTED = datetime.now()
@@ -51,7 +56,7 @@ def train(arguments: list[str]) -> None:
     register_resolvers()
     arguments = [spelled(argument) for argument in arguments]
     import_from(config_dir(arguments))
-    sys.argv = [sys.argv[0], *arguments, *sweep_options(arguments)]
+    sys.argv = [sys.argv[0], *options_first(arguments), *sweep_options(arguments)]
     hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(job)()
 
 
@@ -82,6 +87,17 @@ def import_from(folder: str | None) -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), place)))
 
 
+def options_first(arguments: list[str]) -> list[str]:
+    """The arguments with Hydra's options before the overrides; its parser takes overrides from one place only, and
+    refuses `seed=1 -m loss=mse,triplet`."""
+    is_override = [
+        "=" in argument and not argument.startswith("-") and before not in VALUED
+        for before, argument in zip(["", *arguments], arguments, strict=False)
+    ]
+    pairs = list(zip(is_override, arguments, strict=True))
+    return [a for override, a in pairs if not override] + [a for override, a in pairs if override]
+
+
 def sweep_options(arguments: list[str]) -> list[str]:
     """In a sweep, has the folders named after what is swept, not after what all its runs share."""
     if not {"-m", "--multirun"} & set(arguments):
@@ -95,12 +111,17 @@ def sweep_options(arguments: list[str]) -> list[str]:
 def job(config: DictConfig) -> float | None:
     """One run of Hydra's. Returns the monitored value for sweepers that optimise."""
     chosen = HydraConfig.get()
-    folder = Path(chosen.runtime.output_dir)
+    folder = shown(Path(chosen.runtime.output_dir))
     names = {group: str(chosen.runtime.choices.get(group)) for group in ("dataset", "encoder")}
     names["loss"] = "+".join(config.loss or [])
     directories = [s.path for s in chosen.runtime.config_sources if s.provider == "command-line"]
     metrics = attempt(config, folder, names, directories)
     return metrics.get("val/loss")
+
+
+def shown(folder: Path) -> Path:
+    """As short as people would type it."""
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -140,7 +161,7 @@ def stoppable(folder: Path, run: Callable[[], T]) -> T:
         return run()
     except StoppedError as error:
         if not is_worker():
-            print(f"{error}; continue with:\nembloom resume {folder}", flush=True)
+            print(f"{error}; continue with:\nembloom resume {shlex.quote(str(folder))}", flush=True)
         sys.exit(128 + error.signum)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import signal
 import sys
 import time
@@ -58,7 +59,7 @@ def start(config: dict[str, Any], folder: Path, names: Mapping[str, str], config
         raise ValueError("\n".join(found))
     if (folder / CONFIG).exists():
         raise ValueError(
-            f"{folder} holds a run already: continue it with embloom resume {folder}, "
+            f"{folder} holds a run already: continue it with embloom resume {shlex.quote(str(folder))}, "
             "or choose another folder with hydra.run.dir=..."
         )
     state = RunState(names["dataset"], names["encoder"], names["loss"], config_dirs=config_dirs)
@@ -242,9 +243,10 @@ class Run:
                 "nothing was saved before that: start again with a smaller optimizer.lr or trainer.gradient_clip_val=1"
             )
         step = read_checkpoint(good)["global_step"]
+        smaller = f"optimizer.lr={self.config['optimizer'].get('lr', 0.001) / 10:g}"
         return (
             f"the last good checkpoint is {good} (step {step}): continue from it with a smaller learning rate, "
-            f"embloom resume {self.folder} optimizer.lr={self.config['optimizer'].get('lr', 0.001) / 10:g}, "
+            f"embloom resume {shlex.quote(str(self.folder))} {smaller}, "
             "or with trainer.gradient_clip_val=1"
         )
 

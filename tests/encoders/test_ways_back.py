@@ -130,7 +130,7 @@ def test_tied_weights_are_shared_and_get_both_gradients(image: Tensor) -> None:
 
 
 def test_conv_autoencoder_is_its_plain_code(image: Tensor) -> None:
-    encoder = ConvAutoencoder(SHAPE, "4-6", embedding=5)
+    encoder = ConvAutoencoder(SHAPE, "4-6", embedding=5, norm="none")
     p = dict(encoder.named_parameters())
     x = image.reshape(-1, *SHAPE)
     for i in (0, 2):
@@ -193,6 +193,7 @@ def test_variational_conv_shares_one_variance_per_number(image: Tensor) -> None:
         (lambda: ConvAutoencoder(SHAPE, "4-x"), "encoder.channels=4-x"),
         (lambda: Conv(SHAPE, "4-6", 0), "encoder.embedding=0"),
         (lambda: Conv(SHAPE, "4-6", pool="mean"), "encoder.pool=mean"),
+        (lambda: PCA({"token": 9}, 5), "needs the tensor 'image', but the dataset has: token"),
         (lambda: PCA(SIZES, 65), "within 1 and 64"),
         (lambda: RandomProjection(SIZES, 0), "within 1 and 64"),
     ],

@@ -102,7 +102,8 @@ class ColorShape(ImageDataset):
         for factor, wanted in rule.items():
             if factor in self.names:
                 unknown = [str(w) for w in wanted if w not in self.names[factor]]
-                found += [f"{where}.{factor}: there is no {', '.join(unknown)}"] if unknown else []
+                there = f"{', '.join(self.names[factor])}, or drop the label with ~{where}"
+                found += [f"{where}.{factor}: there is no {', '.join(unknown)}; there is: {there}"] if unknown else []
             elif factor not in NUMBERS:
                 there = ", ".join([*self.names, *NUMBERS])
                 found.append(f"{where}.{factor}: there is no such property; there is: {there}")

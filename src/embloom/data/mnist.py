@@ -57,12 +57,12 @@ class MNIST(ImageDataset):
         cls = getattr(torchvision.datasets, self.variant)
         try:
             return cls(self.root, train=train, download=self.download)
-        except (RuntimeError, OSError, ValueError, EOFError) as error:
+        except Exception as error:  # torchvision asserts and indexes its way through broken files
             raw = self.root / self.variant / "raw"
+            reason = (str(error) or "a file is damaged").splitlines()[0]
             raise ValueError(
-                f"{self.variant} is not complete under {raw} and could not be downloaded "
-                f"({str(error).splitlines()[0]}): check the network, or put its four *-ubyte files there, or "
-                "point dataset.root=... at a folder that has them"
+                f"{self.variant} is not complete under {raw} and could not be downloaded ({reason}): check the "
+                "network, or put its four *-ubyte files there, or point dataset.root=... at a folder that has them"
             ) from error
 
     def load(self) -> dict[Split, dict[str, Tensor]]:

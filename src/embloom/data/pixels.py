@@ -70,8 +70,9 @@ class Pixels:
     def select(self, images: Tensor) -> Tensor:
         """The planes that `channels` keeps: uint8 (N, H, W[, 3]) -> uint8 (N, C, H, W)."""
         if images.ndim == 3:
-            count = CHANNELS[self.channels]
-            return images.unsqueeze(1).expand(-1, count, -1, -1)
+            # Gray is red, green and blue alike, and so not yellow at all.
+            planes = images.unsqueeze(1).expand(-1, CHANNELS[self.channels], -1, -1)
+            return torch.zeros_like(planes) if self.channels == "yellow" else planes
         planes = images.permute(0, 3, 1, 2)
         if self.channels == "rgb":
             return planes

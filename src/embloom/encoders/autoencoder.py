@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embloom.encoders.mlp import ACTIVATIONS, parse_layers
+from embloom.encoders.mlp import ACTIVATIONS, check_choice, check_first, features_of, parse_layers
 
 OUTPUTS = ("sigmoid", "identity")
 
@@ -39,7 +39,7 @@ class Autoencoder(nn.Module):
     ) -> None:
         super().__init__()
         widths = parse_layers(layers)
-        check_first(widths, sizes["image"])
+        check_first(widths, features_of(sizes))
         check_choice("activation", activation, ACTIVATIONS)
         check_choice("code_activation", code_activation, ACTIVATIONS)
         check_choice("output", output, OUTPUTS)
@@ -103,19 +103,3 @@ def weight_and_bias(layer: nn.Module) -> tuple[Tensor, Tensor]:
     """A linear layer's parameters."""
     assert isinstance(layer, nn.Linear)
     return layer.weight, layer.bias
-
-
-def check_first(widths: Sequence[int], features: int) -> None:
-    """Refuses layers that do not begin with the dataset's features."""
-    if widths[0] != features:
-        fitting = "-".join(map(str, [features, *widths[1:]]))
-        raise ValueError(
-            f"encoder.layers={'-'.join(map(str, widths))} begins with {widths[0]}, but the dataset has "
-            f"{features} features: use encoder.layers={fitting}"
-        )
-
-
-def check_choice(key: str, value: str, choices: Sequence[str] | Mapping[str, object]) -> None:
-    """Refuses an option that there is not."""
-    if value not in choices:
-        raise ValueError(f"encoder.{key}={value}: it must be one of {', '.join(choices)}")

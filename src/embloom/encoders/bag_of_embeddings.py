@@ -46,7 +46,7 @@ class BagOfEmbeddings(nn.Module):
         activation: str = "relu",
         dropout: float = 0.0,
         word_dropout: float = 0.3,
-        norm: str = "batch",
+        norm: str = "none",
     ) -> None:
         super().__init__()
         if "token" not in sizes:

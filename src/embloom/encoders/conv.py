@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from embloom.encoders.autoencoder import check_choice
 from embloom.encoders.convolutions import NORMS, POOLS, parse_channels, pooled, reduced, stack_down
-from embloom.encoders.mlp import ACTIVATIONS
+from embloom.encoders.mlp import ACTIVATIONS, check_choice
 from embloom.encoders.vae import INITIAL_LOG_VARIANCE, drawn_code
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from embloom.encoders.autoencoder import OUTPUTS, check_choice
-from embloom.encoders.convolutions import parse_channels, reduced, stack_down, stack_up
-from embloom.encoders.mlp import ACTIVATIONS
+from embloom.encoders.autoencoder import OUTPUTS
+from embloom.encoders.convolutions import NORMS, parse_channels, reduced, stack_down, stack_up
+from embloom.encoders.mlp import ACTIVATIONS, check_choice
 
 
 class ConvAutoencoder(nn.Module):
@@ -19,6 +19,7 @@ class ConvAutoencoder(nn.Module):
         channels: of each convolution, `16-32-64`; each halves height and width; the decoder mirrors them.
         embedding: its width.
         activation: one of `ACTIVATIONS`, between the layers.
+        norm: `none` or `batch`, before each activation (Ioffe and Szegedy 2015).
         output: `sigmoid` keeps reconstructions within 0..1, `identity` leaves them free.
 
     Raises:
@@ -31,10 +32,12 @@ class ConvAutoencoder(nn.Module):
         channels: str | int | Sequence[int] = "16-32-64",
         embedding: int = 64,
         activation: str = "relu",
+        norm: str = "batch",
         output: str = "sigmoid",
     ) -> None:
         super().__init__()
         check_choice("activation", activation, ACTIVATIONS)
+        check_choice("norm", norm, NORMS)
         check_choice("output", output, OUTPUTS)
         if not isinstance(embedding, int) or embedding < 1:
             raise ValueError(f"encoder.embedding={embedding}: it must be a whole number of at least 1")
@@ -43,9 +46,9 @@ class ConvAutoencoder(nn.Module):
         assert image_shape is not None
         self.image_shape, self.squash = tuple(image_shape), output == "sigmoid"
         hidden, features = widths[-1] * side * side, planes * image_shape[1] * image_shape[2]
-        self.down = stack_down([planes, *widths], activation)
+        self.down = stack_down([planes, *widths], activation, norm)
         self.code, self.uncode = nn.Linear(hidden, embedding), nn.Linear(embedding, hidden)
-        self.up = stack_up([*reversed(widths), planes], activation)
+        self.up = stack_up([*reversed(widths), planes], activation, norm)
         self.folded = (widths[-1], side, side)
         self.sizes = {
             "hidden": hidden, "embedding": embedding, "reconstruction": features, "reconstruction_logits": features,

@@ -55,10 +55,11 @@ def stack_down(widths: Sequence[int], activation: str, norm: str = "none") -> nn
     return nn.Sequential(*layers)
 
 
-def stack_up(widths: Sequence[int], activation: str) -> nn.Sequential:
-    """The mirror image: transposed convolutions that double the picture, an activation before each."""
+def stack_up(widths: Sequence[int], activation: str, norm: str = "none") -> nn.Sequential:
+    """The mirror image: transposed convolutions that double the picture, norm and activation before each."""
     layers: list[nn.Module] = []
     for a, b in pairwise(widths):
+        layers += [nn.BatchNorm2d(a)] if norm == "batch" else []
         layers += [ACTIVATIONS[activation](), nn.ConvTranspose2d(a, b, 4, 2, 1)]
     return nn.Sequential(*layers)
 

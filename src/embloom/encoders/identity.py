@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from embloom.encoders.mlp import features_of
+
 
 class Identity(nn.Module):
     """Raw pixels.
@@ -16,7 +18,8 @@ class Identity(nn.Module):
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
         super().__init__()
-        self.sizes = {"embedding": sizes["image"], "reconstruction": sizes["image"]}
+        features = features_of(sizes)
+        self.sizes = {"embedding": features, "reconstruction": features}
 
     def embedding_layers(self) -> dict[str, Tensor | None]:
         """The layers that the artifact keeps."""

@@ -47,6 +47,7 @@ class MLP(nn.Module):
         dropout: probability of dropping a hidden unit (Srivastava et al. 2014).
         input_dropout: probability of dropping an input feature.
         norm: `none`, `batch` or `layer`, before each activation.
+        code_activation: one of `ACTIVATIONS`, on the embedding; leave it `identity` where that is class logits.
 
     Raises:
         ValueError: an option is unknown or out of range, or the first size is not the dataset's.
@@ -60,20 +61,19 @@ class MLP(nn.Module):
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         norm: str = "none",
+        code_activation: str = "identity",
     ) -> None:
         super().__init__()
         widths = parse_layers(layers)
-        check_options(activation, norm, {"dropout": dropout, "input_dropout": input_dropout})
-        if widths[0] != sizes["image"]:
-            fitting = "-".join(map(str, [sizes["image"], *widths[1:]]))
-            raise ValueError(
-                f"encoder.layers={'-'.join(map(str, widths))} begins with {widths[0]}, but the dataset has "
-                f"{sizes['image']} features: use encoder.layers={fitting}"
-            )
+        check_first(widths, features_of(sizes))
+        check_choice("activation", activation, ACTIVATIONS)
+        check_choice("code_activation", code_activation, ACTIVATIONS)
+        check_choice("norm", norm, NORMS)
+        check_probabilities({"dropout": dropout, "input_dropout": input_dropout})
         self.input_dropout = Dropout(input_dropout)
         self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.norms = nn.ModuleList(NORMS[norm](width) for width in widths[1:-1])
-        self.activation = ACTIVATIONS[activation]()
+        self.activation, self.code_activation = ACTIVATIONS[activation](), ACTIVATIONS[code_activation]()
         self.dropout = Dropout(dropout)
         self.sizes = {f"hidden_{i}": width for i, width in enumerate(widths[1:-1])} | {"embedding": widths[-1]}
 
@@ -89,16 +89,39 @@ class MLP(nn.Module):
             x = self.activation(norm(self.linears[i](x)))
             outputs[f"hidden_{i}"] = x
             x = self.dropout(x)
-        outputs["embedding"] = self.linears[-1](x)
+        outputs["embedding"] = self.code_activation(self.linears[-1](x))
         return outputs
 
 
-def check_options(activation: str, norm: str, probabilities: Mapping[str, float]) -> None:
-    """Refuses unknown names and impossible probabilities."""
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"encoder.activation={activation}: it must be one of {', '.join(ACTIVATIONS)}")
-    if norm not in NORMS:
-        raise ValueError(f"encoder.norm={norm}: it must be one of {', '.join(NORMS)}")
+def features_of(sizes: Mapping[str, int]) -> int:
+    """How many numbers a row of `image` has.
+
+    Raises:
+        ValueError: the dataset has no such tensor.
+    """
+    if "image" not in sizes:
+        raise ValueError(f"this encoder needs the tensor 'image', but the dataset has: {', '.join(sizes)}")
+    return sizes["image"]
+
+
+def check_first(widths: Sequence[int], features: int) -> None:
+    """Refuses layers that do not begin with the dataset's features."""
+    if widths[0] != features:
+        fitting = "-".join(map(str, [features, *widths[1:]]))
+        raise ValueError(
+            f"encoder.layers={'-'.join(map(str, widths))} begins with {widths[0]}, but the dataset has "
+            f"{features} features: use encoder.layers={fitting}"
+        )
+
+
+def check_choice(key: str, value: str, choices: Sequence[str] | Mapping[str, object]) -> None:
+    """Refuses an option that there is not."""
+    if value not in choices:
+        raise ValueError(f"encoder.{key}={value}: it must be one of {', '.join(choices)}")
+
+
+def check_probabilities(probabilities: Mapping[str, float]) -> None:
+    """Refuses impossible ones."""
     for key, value in probabilities.items():
         if not 0 <= value < 1:
             raise ValueError(f"encoder.{key}={value}: it must be at least 0 and below 1")

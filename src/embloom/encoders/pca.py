@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+from embloom.encoders.mlp import features_of
+
 
 class PCA(nn.Module):
     """The best linear way to few numbers and back (Pearson 1901; Bishop 2006, section 12.1).
@@ -26,7 +28,7 @@ class PCA(nn.Module):
 
     def __init__(self, sizes: Mapping[str, int], embedding: int = 64) -> None:
         super().__init__()
-        features = sizes["image"]
+        features = features_of(sizes)
         if not isinstance(embedding, int) or not 1 <= embedding <= features:
             raise ValueError(f"encoder.embedding={embedding}: it must be a whole number within 1 and {features}")
         self.register_buffer("mean", torch.zeros(features))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from embloom.encoders.mlp import features_of
+
 
 class RandomProjection(nn.Module):
     """Projects onto random orthonormal directions, which nearly keeps distances (Johnson and Lindenstrauss 1984).
@@ -25,7 +27,7 @@ class RandomProjection(nn.Module):
 
     def __init__(self, sizes: Mapping[str, int], embedding: int = 64) -> None:
         super().__init__()
-        features = sizes["image"]
+        features = features_of(sizes)
         if not isinstance(embedding, int) or not 1 <= embedding <= features:
             raise ValueError(f"encoder.embedding={embedding}: it must be a whole number within 1 and {features}")
         self.register_buffer("directions", torch.linalg.qr(torch.randn(features, embedding)).Q.T.contiguous())

@@ -64,6 +64,6 @@ class KNN(Probe):
         k = min(self.k, len(fit))
         near = labels[distance.topk(k, dim=1, largest=False, sorted=True).indices]
         votes = F.one_hot(near, classes).float()
-        # Less than one vote in all, falling with the rank: decides ties for the nearer class.
-        rank = torch.arange(k, 0, -1, device=rows.device).float() / (k * (k + 1))
-        return (votes * (1 + rank[None, :, None])).sum(1).argmax(1)
+        # Less than one vote, for each class's nearest member only: decides ties for the nearer class.
+        rank = torch.arange(k, 0, -1, device=rows.device).float() / (k + 1)
+        return (votes.sum(1) + (votes * rank[None, :, None]).amax(1)).argmax(1)

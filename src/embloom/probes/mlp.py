@@ -16,7 +16,7 @@ BATCH = 256
 class MLP(Probe):
     """How well one hidden layer on the standardised embedding finds the class, trained with Adam.
 
-    The sharpest of the probes for what is left of a label; its draws are its own.
+    Finds what bends away from a line; its draws are its own, the same in every run.
 
     Args:
         hidden: units of the hidden layer.
