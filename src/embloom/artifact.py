@@ -208,11 +208,12 @@ def load(path: str | Path, encoder: type[nn.Module] | None = None) -> Embedding:
         ValueError: there is no artifact, it is damaged, or of a newer format.
     """
     folder = artifact_folder(path)
-    card, weights = read(folder)
+    card = read_card(folder)
     target = str(card["encoder"].get("_target_", ""))
     if encoder is None and not target.startswith(TRUSTED):
         raise ValueError(f"{folder} was made with the encoder {target}: import it and call load(path, encoder=...)")
     module = build(card["encoder"], nn.Module, where="encoder", supplied=card["supplied"], cls=encoder)
+    _, weights = read(folder)
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embloom.encoders.dropout import Dropout
-from embloom.encoders.mlp import ACTIVATIONS, NORMS, check_options, parse_layers
+from embloom.encoders.mlp import ACTIVATIONS, NORMS, check_choice, check_probabilities, parse_layers
 
 INITIAL_STD = 0.05
 
@@ -52,7 +52,9 @@ class BagOfEmbeddings(nn.Module):
         if "token" not in sizes:
             raise ValueError("encoder=bag_of_embeddings reads words: choose dataset=labelled_text")
         widths = parse_layers(layers)
-        check_options(activation, norm, {"dropout": dropout, "word_dropout": word_dropout})
+        check_choice("activation", activation, ACTIVATIONS)
+        check_choice("norm", norm, NORMS)
+        check_probabilities({"dropout": dropout, "word_dropout": word_dropout})
         self.words = nn.Embedding(sizes["token"], widths[0])
         nn.init.normal_(self.words.weight, std=INITIAL_STD)
         self.norm = NORMS[norm](widths[0], **({"affine": False} if norm == "batch" else {}))
