@@ -19,8 +19,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-# Labels -> epochs: about as many steps as it takes, for few labels and for many.
-EPOCHS = {100: 60, 500: 30, 2500: 15, 25000: 6}
+# Labels -> epochs, and the learning rate of what was started: few labels need more epochs, and should not undo what
+# much text has taught.
+EPOCHS = {100: 120, 500: 60, 2500: 20, 25000: 6}
+RATES = {100: 0.0003, 500: 0.0003, 2500: 0.001, 25000: 0.002}
 STARTS = {"from scratch": "bag_of_embeddings", "started": "bag_from_words"}
 ACCURACY = "test/accuracy_cross_entropy"
 
@@ -45,7 +47,8 @@ def main() -> None:
                 chosen = [
                     f"experiment={experiment}", f"dataset.train_size={labels}", f"dataset.split_seed={seed}",
                     f"seed={seed}", f"trainer.max_epochs={EPOCHS.get(labels, 15)}",
-                    *([f"init_from={vectors}"] if start == "started" else []), *overrides,
+                    *([f"init_from={vectors}", f"init_from.lr={RATES.get(labels, 0.001)}"] if start == "started" else []),
+                    *overrides,
                 ]  # fmt: skip
                 metrics = trained(options.folder / f"{experiment}-{labels}-{seed}", *chosen)
                 found.setdefault(labels, {}).setdefault(start, []).append(metrics[ACCURACY])
