@@ -47,12 +47,17 @@ def main() -> None:
                 chosen = [
                     f"experiment={experiment}", f"dataset.train_size={labels}", f"dataset.split_seed={seed}",
                     f"seed={seed}", f"trainer.max_epochs={EPOCHS.get(labels, 15)}",
-                    *([f"init_from={vectors}", f"init_from.lr={RATES.get(labels, 0.001)}"] if start == "started" else []),
+                    *(started(vectors, labels) if start == "started" else []),
                     *overrides,
                 ]  # fmt: skip
                 metrics = trained(options.folder / f"{experiment}-{labels}-{seed}", *chosen)
                 found.setdefault(labels, {}).setdefault(start, []).append(metrics[ACCURACY])
     print_table(found)
+
+
+def started(vectors: str, labels: int) -> list[str]:
+    """The overrides that start from word vectors."""
+    return [f"init_from={vectors}", f"init_from.lr={RATES.get(labels, 0.001)}"]
 
 
 def trained(folder: Path, *overrides: str) -> dict[str, float]:
