@@ -38,6 +38,8 @@ class LabelledText(Dataset):
         split_seed: draws both.
         min_count: rarer words are left out.
         max_vocab: keep at most so many words, the most frequent ones.
+        max_share: leave out words that are more than this part of all text; 0.01 takes the commonest dozen, which
+            say little and weigh much in an average.
         pattern: see `TextOptions`, as `lowercase` and `tokenizer`.
 
     Raises:
@@ -60,6 +62,7 @@ class LabelledText(Dataset):
         split_seed: int = 0,
         min_count: int = 5,
         max_vocab: int | None = None,
+        max_share: float = 1.0,
         pattern: str = PATTERN,
         lowercase: bool = True,
         tokenizer: str | None = None,
@@ -73,13 +76,15 @@ class LabelledText(Dataset):
         for key, number in (("min_count", min_count), ("max_vocab", max_vocab), ("train_size", train_size)):
             if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
                 raise ValueError(f"{key}={number}: it must be a whole number of at least 1")
+        if not 0 < max_share <= 1:
+            raise ValueError(f"max_share={max_share}: it must be above 0 and at most 1")
         compile_pattern(pattern, True)
         if tokenizer:
             load_tokenizer(tokenizer)
         self.train_path, self.test_path = places(Path(path).expanduser(), test_path)
         self.text, self.label, self.classes, self.train_size = text, label, classes, train_size
         self.val_fraction, self.test_fraction, self.split_seed = val_fraction, test_fraction, split_seed
-        self.min_count, self.max_vocab = min_count, max_vocab
+        self.min_count, self.max_vocab, self.max_share = min_count, max_vocab, max_share
         self.options = TextOptions(pattern, lowercase, "line", tokenizer)
         self.sizes: dict[str, int] = {}
         self.vocabulary: list[str] = []
@@ -104,7 +109,11 @@ class LabelledText(Dataset):
         raw = {split: {**words(texts), "label": labels} for split, (labels, texts) in numbered.items()}
         # Only the training texts choose the words; test words come after them in `words`, with a count of 0.
         self.vocabulary, place = counted(
-            raw["train"]["token"], list(words.tokenizer.words)[1:], self.min_count, self.max_vocab
+            raw["train"]["token"],
+            list(words.tokenizer.words)[1:],
+            self.min_count,
+            self.max_vocab,
+            self.max_share,
         )
         columns = {split: {**renumbered(found, place), "label": found["label"]} for split, found in raw.items()}
         self.texts = self.parted(columns)

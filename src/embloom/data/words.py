@@ -66,7 +66,9 @@ class Words:
         return self.place
 
 
-def counted(tokens: Tensor, words: Sequence[str], min_count: int, max_vocab: int | None) -> tuple[list[str], Tensor]:
+def counted(
+    tokens: Tensor, words: Sequence[str], min_count: int, max_vocab: int | None, max_share: float = 1.0
+) -> tuple[list[str], Tensor]:
     """A vocabulary of the words that occur often enough, the most frequent first, alphabetically among equals.
 
     Returns:
@@ -76,13 +78,14 @@ def counted(tokens: Tensor, words: Sequence[str], min_count: int, max_vocab: int
         ValueError: no word occurs `min_count` times.
     """
     counts = torch.bincount(tokens.long(), minlength=len(words)).tolist()
+    most = max_share * len(tokens)
     kept = sorted(
         (-count, word, number)
         for number, (word, count) in enumerate(zip(words, counts, strict=True))
-        if count >= min_count
+        if min_count <= count <= most
     )
     if not kept:
-        raise ValueError(f"no word occurs dataset.min_count={min_count} times: use a smaller one, or more text")
+        raise ValueError(f"no word occurs dataset.min_count={min_count} times or more: use a smaller one, or more text")
     kept = kept[:max_vocab]
     place = torch.full((len(words),), -1)
     place[torch.tensor([number for _, _, number in kept])] = torch.arange(len(kept))
