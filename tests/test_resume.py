@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -22,13 +23,13 @@ TRAIN = (
 )
 
 
-def killed_and_resumed(folder: Path, moments: random.Random) -> int:
-    """Trains, killing at random moments and resuming, until a run ends by itself; returns the kills."""
+def killed_and_resumed(folder: Path, moments: random.Random, longest: float) -> int:
+    """Trains, killing after at most so many seconds and resuming, until a run ends by itself; returns the kills."""
     process, kills = fork(*TRAIN, cwd=folder), 0
     while True:
         if kills == 0:
             wait_for(lambda: (folder / "run" / "run.json").exists())
-        if not killed(process, moments.uniform(0.0, 1.6)):
+        if not killed(process, moments.uniform(0.0, longest)):
             finish(process, folder)
             return kills
         kills += 1
@@ -39,13 +40,15 @@ def killed_and_resumed(folder: Path, moments: random.Random) -> int:
 def test_killed_run_resumes_to_the_same_bits(tmp_path: Path, kills: int) -> None:
     whole = tmp_path / "whole"
     whole.mkdir()
+    began = time.monotonic()
     finish(fork(*TRAIN, cwd=whole), whole)
+    seconds = time.monotonic() - began
     expected = outcome(whole / "run")
     done = 0
-    for attempt in range(kills):
+    for attempt in range(3 * kills):
         folder = tmp_path / f"killed{attempt}"
         folder.mkdir()
-        done += killed_and_resumed(folder, random.Random(attempt))
+        done += killed_and_resumed(folder, random.Random(attempt), 0.7 * seconds)
         assert_same(expected, outcome(folder / "run"))
         if done >= kills:
             break

@@ -63,6 +63,7 @@ class Blocks:
         gap: more than the widest window.
         seed: with the epoch, decides subsampling and order. None: the order of the text, same tokens each time.
         device: where the batches are made.
+        resident: keep all tokens there.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Blocks:
         gap: int,
         seed: int | None,
         device: torch.device,
+        resident: bool = False,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -85,6 +87,7 @@ class Blocks:
         self.keep, self.noise, self.negatives = keep.to(device), noise.to(device), negatives
         self.rank, self.world_size = rank, world_size
         self.blocks = batch_size // block
+        self.resident = torch.from_numpy(np.array(passages.tokens)).to(device) if resident else None
         total = len(passages.tokens)
         chunks = max(1, round(total / CHUNK))
         self.bounds = [total * number // chunks for number in range(chunks + 1)]
@@ -142,7 +145,10 @@ class Blocks:
         first, last = self.bounds[chunk], self.bounds[chunk + 1]
         epoch, blocks = self.epoch if self.seed is not None else 0, self.steps[chunk] * self.blocks
         draws = torch.Generator(self.device).manual_seed(mix(self.seed or 0, epoch, chunk))
-        text = torch.from_numpy(self.passages.tokens[first:last].astype(np.int64)).to(self.device)
+        if self.resident is not None:
+            text = self.resident[first:last].long()
+        else:
+            text = torch.from_numpy(self.passages.tokens[first:last].astype(np.int64)).to(self.device)
         chance = self.keep.index_select(0, text)
         passage, used = self._passages(first, last)
         kept = (torch.rand(len(text), generator=draws, device=self.device) < chance) & used

@@ -149,8 +149,12 @@ class Text(Dataset):
         """Blocks of one split: for training drawn anew by (seed, epoch), else always the same."""
         trainer = self.trainer if not every_rank else None
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        passages = self.passages(split)
+        resident = device.type == "cuda" and self.resident is not False
+        if resident and self.resident == "auto":
+            resident = passages.tokens.nbytes < torch.cuda.mem_get_info(device)[0] / 2
         return Blocks(
-            self.passages(split),
+            passages,
             self.keep,
             self.share,
             self.noise,
@@ -160,6 +164,7 @@ class Text(Dataset):
             gap=self.window + 1,
             seed=self.seed if shuffle else None,
             device=device if self.resident is not False else torch.device("cpu"),
+            resident=resident,
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
         )

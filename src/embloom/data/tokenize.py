@@ -166,10 +166,8 @@ class BlockTokenizer:
         self.words = Interner()
         self.bad_bytes = 0
         self._custom = load_tokenizer(options.tokenizer) if options.tokenizer else None
-        by_line = options.document == "line"
-        self._find = compile_pattern(options.pattern, by_line).findall
-        if by_line:
-            self.words["\n"] = BREAK
+        self._find = compile_pattern(options.pattern, options.document == "line").findall
+        self.words["\n"] = BREAK
 
     def __call__(self, block: Block) -> Ids:
         """Return the provisional ids of a block, `BREAK` after each line and before a new document."""

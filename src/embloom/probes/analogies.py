@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -52,10 +52,7 @@ class Analogies(Probe):
         number, table = frozen.named_table(self.layer)
         number = {word: row for word, row in number.items() if row < self.restrict_vocab}
         rows = F.normalize(table[: self.restrict_vocab].float(), dim=1)
-        known = {
-            name: torch.tensor([[number[w] for w in q] for q in asked if all(w in number for w in q)]).view(-1, 4)
-            for name, asked in self.sections.items()
-        }
+        known = {name: numbered(asked, number) for name, asked in self.sections.items()}
         found: dict[str, float] = {}
         everything = torch.cat(list(known.values()))
         for method in self.methods if len(everything) else ():
@@ -66,6 +63,12 @@ class Analogies(Probe):
             found |= {f"{tag}_{name}": float(r.double().mean()) for name, r in sections if name and len(r)}
         total = sum(map(len, self.sections.values()))
         return {**found, "analogies_coverage": len(everything) / total}
+
+
+def numbered(asked: Sequence[Question], number: Mapping[str, int]) -> Tensor:
+    """The questions all of whose words are known, as their rows (Q, 4)."""
+    known = [[number[word] for word in question] for question in asked if all(word in number for word in question)]
+    return torch.tensor(known, dtype=torch.int64).view(-1, 4)
 
 
 def solved(rows: Tensor, asked: Tensor, method: str) -> Tensor:

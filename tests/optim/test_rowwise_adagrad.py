@@ -1,0 +1,76 @@
+"""Row-wise Adagrad: sparse and dense gradients are the same step, and repeated rows add up first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from embloom.optim.rowwise_adagrad import RowwiseAdagrad, sorting_order, summed
+
+ROWS, WIDTH = 3000, 5
+
+
+def stepped(sparse: bool, threads: int = 1, steps: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    table = nn.Parameter(torch.randn(ROWS, WIDTH, generator=draw))
+    optimizer = RowwiseAdagrad([table], lr=0.1, initial=0.01)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    for _ in range(steps):
+        rows = torch.randint(2000, (4096,), generator=draw)
+        values = torch.randn(4096, WIDTH, generator=draw)
+        gradient = torch.sparse_coo_tensor(rows[None], values, table.shape)
+        table.grad = gradient if sparse else gradient.to_dense()
+        optimizer.step()
+    torch.set_num_threads(before)
+    return table.detach(), optimizer.state[table]["sum"]
+
+
+def test_one_step_is_the_formula() -> None:
+    table = nn.Parameter(torch.zeros(3, 2))
+    optimizer = RowwiseAdagrad([table], lr=0.5, initial=1.0)
+    table.grad = torch.sparse_coo_tensor(torch.tensor([[1, 1]]), torch.tensor([[1.0, 2.0], [2.0, 2.0]]), (3, 2))
+    optimizer.step()
+    g = torch.tensor([3.0, 4.0])
+    assert torch.allclose(table[1], -0.5 * g / (1 + 12.5) ** 0.5)
+    assert not table[[0, 2]].any()
+    assert optimizer.state[table]["sum"].tolist() == [1.0, 13.5, 1.0]
+
+
+def test_sparse_is_dense() -> None:
+    for one, other in zip(stepped(True), stepped(False), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_threads_change_no_bit() -> None:
+    for one, other in zip(stepped(True, 1), stepped(True, 2), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_the_way_for_gpus_sums_alike() -> None:
+    rows = torch.randint(50, (400,), generator=torch.Generator().manual_seed(0))
+    values = torch.randn(400, 3, generator=torch.Generator().manual_seed(1))
+    found, sums = summed(rows, values)
+    assert len(found) == 400
+    table = torch.zeros(50, 3).index_add_(0, found, sums)
+    assert torch.allclose(table, torch.zeros(50, 3).index_add_(0, rows, values), atol=1e-5)
+
+
+@pytest.mark.parametrize("limit", [5, 60_000, 1 << 17, 1 << 40])
+def test_sorting_order_is_stable_argsort(limit: int) -> None:
+    numbers = np.random.default_rng(0).integers(0, limit, 5000)
+    assert (sorting_order(numbers) == numbers.argsort(kind="stable")).all()
+
+
+def test_empty_gradient_moves_nothing() -> None:
+    table = nn.Parameter(torch.ones(3, 2))
+    table.grad = torch.sparse_coo_tensor(torch.zeros(1, 0, dtype=torch.long), torch.zeros(0, 2), (3, 2))
+    RowwiseAdagrad([table]).step()
+    assert torch.equal(table.detach(), torch.ones(3, 2))
+
+
+def test_refuses() -> None:
+    with pytest.raises(ValueError, match="initial=-1"):
+        RowwiseAdagrad([nn.Parameter(torch.ones(2, 2))], initial=-1)
