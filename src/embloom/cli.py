@@ -26,7 +26,10 @@ embloom trains embeddings, shows what each loss kept in them, and lets you reuse
 
 usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cfg job shows the configuration
        embloom resume RUN_FOLDER [key=value ...]          continue a run exactly where it stopped
-       embloom runs [FOLDER]                              list runs (default: outputs)
+       embloom runs [FOLDER] [--loss NAMES ...]           list runs (default: outputs)
+       embloom compare RUN RUN ... [--html FILE]          settings that differ, probes, losses; maps side by side
+       embloom map RUN                                    draw the embedding: map.png and map.html
+       embloom rm RUN ...                                 delete runs; asks first
        embloom neighbors RUN king --top 10                words nearest to one
        embloom analogy RUN king - man + woman             analogies; also midpoint RUN WORD..., outlier RUN WORD...
        embloom encode RUN INPUT --layer L --output FILE   vectors of pictures, texts or CSV rows, from any layer
@@ -40,6 +43,7 @@ the most useful commands:
   embloom train dataset=mnist encoder.layers=1024-512-10    MNIST, downloaded to ./data (dataset.root=...)
   embloom train -m loss=cross_entropy,supervised_contrastive,triplet    compare losses
   embloom resume outputs/digits-mlp-cross_entropy/DATE_TIME continue a stopped run
+  embloom compare outputs/digits-* --html digits.html       compare them, in the terminal and as a page
   tensorboard --logdir outputs                              look at all runs
 
 what can be selected (your own with --config-dir DIR):
@@ -131,15 +135,30 @@ def resume(arguments: list[str]) -> None:
 
 def runs(arguments: list[str]) -> None:
     """`embloom runs [FOLDER]`."""
-    if arguments and arguments[0] in ("-h", "--help"):
-        print("usage: embloom runs [FOLDER]   lists the runs under FOLDER (default: outputs)")
-        return
-    root = Path(arguments[0] if arguments else "outputs")
-    if not root.is_dir():
-        raise ValueError(f"there is no folder {root}: train something first, or name a folder, embloom runs FOLDER")
-    from embloom.listing import print_runs
+    from embloom.listing import runs as run
 
-    print_runs(root)
+    run(arguments)
+
+
+def remove(arguments: list[str]) -> None:
+    """`embloom rm RUN ...`."""
+    from embloom.listing import remove as run
+
+    run(arguments)
+
+
+def compare(arguments: list[str]) -> None:
+    """`embloom compare RUN ...`."""
+    from embloom.compare.command import compare as run
+
+    run(arguments)
+
+
+def draw_map(arguments: list[str]) -> None:
+    """`embloom map RUN`."""
+    from embloom.compare.command import draw
+
+    draw(arguments)
 
 
 def question(command: str) -> Callable[[list[str]], None]:
@@ -197,5 +216,8 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "encode": encode,
     "export": export,
     "card": card,
+    "rm": remove,
+    "compare": compare,
+    "map": draw_map,
     "completion": completion,
 }

@@ -55,7 +55,8 @@ class Events(TensorBoardLogger):
         self.experiment.add_text("config", f"```yaml\n{config_text}\n```", 0)
         plain = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in settings.items()}
         # hparams_pb declares a whole experiment; of its two values only the session's start is kept.
-        summary = hparams_pb(plain)
+        place = self.folder.resolve()
+        summary = hparams_pb(plain, trial_id=f"{place.parent.name}/{place.name}")
         for value in list(summary.value):
             if not value.tag.endswith("session_start_info"):
                 summary.value.remove(value)

@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import Any
 
 from embloom.files import write_whole
 
+# Probes that describe an embedding without saying that more is better.
+NO_SCORES = ("chance_", "effective_rank", "alignment", "uniformity")
 STATE, CONFIG, LOCK = "run.json", "config.yaml", ".lock"
 
 
@@ -121,30 +123,33 @@ def size_of(folder: Path) -> int:
 
 
 def table(root: Path) -> list[dict[str, Any]]:
-    """A row for each run under `root`: folder, state, dataset, encoder, loss, epoch, step, metric, started, size."""
-    rows: list[dict[str, Any]] = []
-    for folder in find_runs(root):
-        try:
-            run = read_state(folder)
-        except ValueError as error:
-            rows.append({"folder": str(folder), "state": "unreadable", "reason": str(error)})
-            continue
-        state = "killed" if run.state == "running" and not is_locked(folder) else run.state
-        probes = {k: v for k, v in run.metrics.items() if k.startswith("probe/")}
-        best = max(probes.items(), key=lambda item: item[1], default=None)
-        rows.append(
-            {
-                "folder": str(folder),
-                "state": state,
-                "reason": run.reason,
-                "dataset": run.dataset,
-                "encoder": run.encoder,
-                "loss": run.loss,
-                "epoch": run.epoch,
-                "step": run.step,
-                "best_probe": f"{best[0].removeprefix('probe/')} {best[1]:.4f}" if best else "",
-                "started": run.started,
-                "bytes": size_of(folder),
-            }
-        )
-    return rows
+    """A row for each run under `root`, oldest first; see `row_of`."""
+    return [row_of(folder) for folder in find_runs(root)]
+
+
+def row_of(folder: Path) -> dict[str, Any]:
+    """What a list says of a run: folder, state and reason, dataset, encoder, loss, epoch, step, started, bytes, and
+    its best probe as text and number."""
+    size = size_of(folder)
+    try:
+        run = read_state(folder)
+    except ValueError as error:
+        return {"folder": str(folder), "state": "unreadable", "reason": str(error), "bytes": size}
+    state = "killed" if run.state == "running" and not is_locked(folder) else run.state
+    named = {key: getattr(run, key) for key in ("reason", "dataset", "encoder", "loss", "epoch", "step", "started")}
+    row = {"folder": str(folder), "state": state, **named, "best_probe": "", "bytes": size}
+    if best := best_probe(run.metrics):
+        row |= {"best_probe": f"{best[0]} {best[1]:.4f}", "best_value": best[1]}
+    return row
+
+
+def best_probe(metrics: Mapping[str, float]) -> tuple[str, float] | None:
+    """The probe that is the farthest above chance, where that is known; those that are no scores do not count."""
+    probes = {k.removeprefix("probe/"): v for k, v in metrics.items() if k.startswith("probe/")}
+    scores = {k: v for k, v in probes.items() if not k.startswith(NO_SCORES) and not k.endswith("_coverage")}
+
+    def gain(item: tuple[str, float]) -> float:
+        chance = probes.get(f"chance_{item[0].partition('_')[2]}", 0.0)
+        return (item[1] - chance) / (1 - chance) if chance < 1 else 0.0
+
+    return max(scores.items(), key=gain, default=None)

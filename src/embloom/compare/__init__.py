@@ -1,0 +1,1 @@
+"""Compares runs: settings, probes, losses, curves, maps of the embeddings."""
