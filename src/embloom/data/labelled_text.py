@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -147,14 +148,21 @@ class LabelledText(Dataset):
     def loader(self, split: Split, *, shuffle: bool = False, every_rank: bool = False) -> Any:
         """Batches of one split, shuffled by (seed, epoch) or in order."""
         trainer = self.trainer if not every_rank else None
+        count = len(self.texts[split]["label"])
+        # Of equal size: a rest of two texts would be a batch that a norm over the batch makes nonsense of.
+        even = math.ceil(count / math.ceil(count / self.batch_size))
         order = Order(
-            len(self.texts[split]["label"]),
-            self.batch_size if shuffle else EVAL_BATCH,
+            count,
+            even if shuffle else EVAL_BATCH,
             seed=self.seed if shuffle else None,
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
         )
         return Bags(self.placed(self.texts[split]), order)
+
+    def choose(self, batch: dict[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
+        """Some texts of a batch, with their words."""
+        return taken(batch, rows.cpu())
 
     def keys(self) -> dict[str, list[str]]:
         """The words of the vocabulary."""
