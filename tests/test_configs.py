@@ -51,7 +51,7 @@ def stand_in(config: dict[str, Any], folder: Path) -> list[str]:
         (folder / "texts.csv").write_text("\n".join(["label,text", *lines]))
         (folder / "vectors.txt").write_text("1 100\nwords " + " ".join(["0.1"] * 100))
         vectors = [f"init_from={folder / 'vectors.txt'}"] if config["init_from"]["lr"] is not None else []
-        return [f"dataset.path={folder / 'texts.csv'}", *vectors]
+        return [f"dataset.path={folder / 'texts.csv'}", "dataset.max_share=1", *vectors]
     if "word_similarity" in (config["probe"] or {}):
         (folder / "pairs.txt").write_text("king queen 8\nking kitten 1\n")
         return [f"probe.word_similarity.path={folder / 'pairs.txt'}"]

@@ -113,7 +113,7 @@ def test_frozen_layers_do_not_move_and_thawed_ones_do(source: Path, tmp_path: Pa
     trained(tmp_path / "slow", *SMALL, *part, "init_from.lr=0", "trainer.max_epochs=2", "optimizer.weight_decay=0")
     assert torch.equal(last(tmp_path / "slow")["linears.0.weight"], first)
     groups = torch.load(tmp_path / "slow" / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"][0]
-    assert [group["initial_lr"] for group in groups["param_groups"]] == [0.007, 0]
+    assert [group["initial_lr"] for group in groups["param_groups"]] == [configuration(*SMALL)["optimizer"]["lr"], 0]
 
 
 def test_frozen_running_statistics_stay(tmp_path: Path) -> None:
