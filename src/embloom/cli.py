@@ -31,7 +31,9 @@ usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cf
        embloom map RUN                                    draw the embedding: map.png and map.html
        embloom rm RUN ...                                 delete runs; asks first
        embloom neighbors RUN king --top 10                words nearest to one
-       embloom analogy RUN king - man + woman             analogies; also midpoint RUN WORD..., outlier RUN WORD...
+       embloom analogy RUN king - man + woman             analogies
+       embloom midpoint RUN WORD WORD ...                 words between several
+       embloom outlier RUN WORD WORD ...                  the one that does not belong
        embloom encode RUN INPUT --layer L --output FILE   vectors of pictures, texts or CSV rows, from any layer
        embloom export RUN --to FORMAT                     word2vec, safetensors, npz, parquet, projector, onnx, torch
        embloom card RUN                                   what a trained embedding is, as Markdown
@@ -212,12 +214,12 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train": train,
     "resume": resume,
     "runs": runs,
+    "rm": remove,
+    "compare": compare,
+    "map": draw_map,
     **{name: question(name) for name in ("neighbors", "analogy", "midpoint", "outlier")},
     "encode": encode,
     "export": export,
     "card": card,
-    "rm": remove,
-    "compare": compare,
-    "map": draw_map,
     "completion": completion,
 }

@@ -21,6 +21,7 @@ from embloom.data.tokenize import PATTERN, TextOptions, compile_pattern, load_to
 from embloom.seeding import generator
 from embloom.threads import give_back_cores, keep_cores
 
+STEPS = 100  # an epoch of a small corpus has about so many, with batches as small as that takes
 EVAL_TOKENS = 1 << 21  # of a held-out split, no more are read
 
 
@@ -32,7 +33,7 @@ class Text(Dataset):
     each context word's probability as noise.
 
     Args:
-        batch_size: words a step, after subsampling; a multiple of `block`.
+        batch_size: words a step, after subsampling; a multiple of `block`. Less where the corpus is small.
         path: a text file (gzip or plain), a folder or a glob; None is a small built-in corpus.
         documents: token lists from Python, instead of a path.
         block: words that share their noise words; pairs do not reach across its edges.
@@ -120,6 +121,8 @@ class Text(Dataset):
                 self.corpus = open_corpus(self.path, self.options, self.cache, self.workers, progress)
         if bad := self.corpus.about["bad_bytes"]:
             print(f"warning: {bad:,} undecodable byte sequences in {self.path} were read as separators")
+        most = max(1, len(self.corpus.tokens) // STEPS // self.block) * self.block
+        self.batch_size = min(self.batch_size, most)
         count = len(self.corpus.words)
         width = self.block + self.negatives
         self.sizes = {"token": count, "context_token": count, "positives": self.block, "log_noise": width}

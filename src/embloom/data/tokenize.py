@@ -10,7 +10,8 @@ import inspect
 import multiprocessing
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from glob import glob
@@ -28,7 +29,15 @@ BREAK = 0  # the provisional id that ends a document
 PATTERN = r"[a-z0-9]+(?:'[a-z]+)?"
 
 Ids = NDArray[np.int32]
-Tokenizer = Callable[[str], Iterable[str]]
+
+
+class Tokenizer(ABC):
+    """Derive your own from this. A configuration can name such classes only, since it may be anybody's: a function
+    that it names, `os:system` say, would be given the text."""
+
+    @abstractmethod
+    def __call__(self, text: str) -> Iterable[str]:
+        """The tokens of a document."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,7 @@ class TextOptions:
     pattern: str = PATTERN
     lowercase: bool = True
     document: str = "line"  # or "file"
-    tokenizer: str | None = None  # "package.module:function", text -> tokens, instead of the pattern
+    tokenizer: str | None = None  # "package.module.Class", a `Tokenizer` instead of the pattern
 
 
 @dataclass(frozen=True)
@@ -105,28 +114,31 @@ def _unpacked(packed: BinaryIO) -> Iterator[IO[bytes]]:
 
 
 def load_tokenizer(name: str) -> Tokenizer:
-    """Import a tokenizer, `package.module:function`.
+    """Import a tokenizer, `package.module.Class`.
 
     Raises:
-        ValueError: it cannot be imported or called.
+        ValueError: it cannot be imported or made, or is no `Tokenizer`.
     """
-    module, _, attribute = name.partition(":")
+    module, _, attribute = name.rpartition(".")
+    advice = "write package.module.Class, derived from embloom.data.tokenize.Tokenizer"
     try:
-        function = getattr(import_module(module), attribute)
+        found = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"dataset.tokenizer={name}: {error}; write package.module:function") from error
-    if not callable(function):
-        raise ValueError(f"dataset.tokenizer={name} is not a function: write package.module:function")
-    return cast("Tokenizer", function)
+        raise ValueError(f"dataset.tokenizer={name}: {error}; {advice}") from error
+    if not (isinstance(found, type) and issubclass(found, Tokenizer)):
+        raise ValueError(f"dataset.tokenizer={name} is no tokenizer: {advice}")
+    try:
+        return found()
+    except TypeError as error:
+        raise ValueError(f"dataset.tokenizer={name}: {error}") from error
 
 
 def tokenizer_identity(name: str | None) -> str:
     """Name a tokenizer together with its source, so that an edited one gets its own cache."""
     if name is None:
         return ""
-    function = load_tokenizer(name)
     try:
-        return name + inspect.getsource(function)
+        return name + inspect.getsource(type(load_tokenizer(name)))
     except (OSError, TypeError):
         return name
 
