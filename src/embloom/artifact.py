@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,14 +19,17 @@ import torch
 from torch import Tensor, nn
 
 from embloom.build import build
+from embloom.extract import Extractor, chunks
 from embloom.files import write_whole
-from embloom.wiring import Wire
+from embloom.vector_files import Vectors
 
 if TYPE_CHECKING:
     from embloom.words import Words
 
-FORMAT_VERSION = 1
+# 1: the hash is that of the weights alone. 2: of what the card says an input becomes, too.
+FORMAT_VERSION = 2
 LAYERS, CARD = "layers.safetensors", "card.json"
+HASHED = ("encoder", "of", "supplied", "inputs", "layers", "keys")
 # What reading an artifact cannot do without.
 FIELDS = {"content_hash": str, "encoder": dict, "supplied": dict, "inputs": dict, "layers": dict}
 # A card may name only embloom's own encoders; others are handed to `load` as a class.
@@ -47,17 +50,19 @@ class Embedding:
         self.encoder, self.card = encoder.eval(), card
         self.layers: list[str] = list(card["layers"])
         self.keys: dict[str, list[str]] = card.get("keys", {})
-        self._wire = Wire(encoder.forward, card.get("of"), "encoder")
 
-    @torch.no_grad()
-    def encode(self, inputs: Any, layer: str = "embedding", batch_size: int = 1024) -> Tensor:
+    def encode(
+        self, inputs: Any, layer: str | Sequence[str] = "embedding", batch_size: int = 1024, combine: str = "concat"
+    ) -> Tensor:
         """Embeds new inputs.
 
         Args:
             inputs: for pictures, rows of floats (N, features), pictures (N, H, W[, 3]), a list of Pillow pictures
-                or of paths; else a mapping from the encoder's parameter names to tensors.
-            layer: one of `layers`.
+                or of paths; for texts, a list of strings; else a mapping from the encoder's parameter names to
+                tensors.
+            layer: one of `layers`, a submodule of the encoder, or several of them.
             batch_size: how many at a time.
+            combine: several layers side by side, `concat`, or their mean, `average`.
 
         Returns:
             (N, width) on the CPU.
@@ -65,15 +70,9 @@ class Embedding:
         Raises:
             ValueError: there is no such layer, or the inputs do not fit.
         """
-        if layer not in self.layers:
-            raise ValueError(f"there is no layer '{layer}'; there is: {', '.join(self.layers)}")
-        columns = self._columns(inputs)
-        count = len(next(iter(columns.values())))
-        parts = [
-            self._wire({name: column[i : i + batch_size] for name, column in columns.items()})[layer]
-            for i in range(0, count, batch_size)
-        ]
-        return torch.cat(parts) if parts else torch.empty(0, self.card["layers"][layer])
+        extract = Extractor(self.encoder, self.card, layer, combine)
+        parts = [extract(part) for part in chunks(inputs, batch_size)]
+        return torch.cat(parts) if parts else torch.empty(0, sum(self.card["layers"][name] for name in extract.names))
 
     @torch.no_grad()
     def decode(self, vectors: Any, batch_size: int = 1024) -> Tensor:
@@ -112,26 +111,42 @@ class Embedding:
 
     @cached_property
     def words(self) -> Words:
-        """Questions by name to the table `embedding`: neighbours, analogies, averages, outliers.
+        """Questions by name to the table of words: neighbours, analogies, averages, outliers.
 
         Raises:
             ValueError: its rows have no names.
         """
         from embloom.words import Words
 
-        if "embedding" not in self.keys:
+        name = self.main_table()
+        if name is None:
             raise ValueError("this embedding has no words: its rows have no names. Train one with experiment=skipgram")
-        return Words(self.keys["embedding"], self.table("embedding"))
+        return Words(self.keys[name], self.table(name))
 
-    def _columns(self, inputs: Any) -> Mapping[str, Tensor]:
-        if isinstance(inputs, Mapping):
-            return {name: torch.as_tensor(value) for name, value in inputs.items()}
-        described = self.card["inputs"]
-        if "image" not in described:
-            raise ValueError(f"give the inputs by name, a mapping of: {', '.join(self._wire.source.values())}")
-        from embloom.data.pixels import Pixels
+    def main_table(self) -> str | None:
+        """The table of named rows that is meant where none is named: `embedding`, or the first."""
+        return "embedding" if "embedding" in self.keys else next(iter(self.keys), None)
 
-        return {self._wire.source.get("image", "image"): Pixels(**described["image"]).of_any(inputs)}
+    @property
+    def content_hash(self) -> str:
+        """Equal hashes are equal embeddings: the same weights, encoder, inputs and row names."""
+        return self.card["content_hash"]
+
+    def vectors(self, inputs: Any = None, layer: str | None = None, names: Sequence[str] = ()) -> Vectors:
+        """Vectors that know where they come from: of new inputs, or the named rows of a table.
+
+        Args:
+            inputs: see `encode`; None: the rows of a table.
+            layer: which layer or table.
+            names: what the inputs are called.
+        """
+        if inputs is not None:
+            layer = layer or "embedding"
+            return Vectors(self.encode(inputs, layer), list(names), self.content_hash, layer)
+        layer = layer or self.main_table()
+        if layer is None:
+            raise ValueError("this embedding has no table of named rows: give inputs to encode")
+        return Vectors(self.table(layer), self.keys.get(layer, []), self.content_hash, layer)
 
 
 def save(
@@ -160,10 +175,11 @@ def save(
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
     content = safetensors.torch.save(weights)
+    # Where the first weights came from is nothing that a trained encoder needs.
+    dropped = {"of", *getattr(encoder, "start_only", ())}
     card = {
         "format_version": FORMAT_VERSION,
-        "content_hash": content_hash(content),
-        "encoder": {key: value for key, value in node.items() if key != "of"},
+        "encoder": {key: value for key, value in node.items() if key not in dropped},
         "of": dict(node.get("of") or {}),
         "supplied": dict(supplied),
         "inputs": dict(inputs),
@@ -171,6 +187,7 @@ def save(
         "keys": dict(keys or {}),
         **about,
     }
+    card["content_hash"] = content_hash(content, card)
     text = json.dumps(card, indent=2, ensure_ascii=False).encode()
     folder.mkdir(parents=True, exist_ok=True)
     # The card goes last: until it is there, or while it names another hash, the folder does not load.
@@ -190,26 +207,35 @@ def load(path: str | Path, encoder: type[nn.Module] | None = None) -> Embedding:
     Raises:
         ValueError: there is no artifact, it is damaged, or of a newer format.
     """
-    folder = Path(path)
-    if (folder / "embeddings" / CARD).is_file():
-        folder = folder / "embeddings"
+    folder = artifact_folder(path)
+    card = read_card(folder)
+    target = str(card["encoder"].get("_target_", ""))
+    if encoder is None and not target.startswith(TRUSTED):
+        raise ValueError(f"{folder} was made with the encoder {target}: import it and call load(path, encoder=...)")
+    module = build(card["encoder"], nn.Module, where="encoder", supplied=card["supplied"], cls=encoder)
+    _, weights = read(folder)
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"{folder}: the weights do not fit the encoder {target}: {error}") from error
+    return Embedding(module, card)
+
+
+def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The card of an artifact and the encoder's weights by name, checked against each other.
+
+    Raises:
+        ValueError: one is missing, damaged or of a newer format.
+    """
     card = read_card(folder)
     try:
         content = (folder / LAYERS).read_bytes()
         weights = safetensors.torch.load(content)
     except (OSError, safetensors.SafetensorError) as error:
         raise ValueError(f"{folder / LAYERS} cannot be read: {error}") from error
-    if content_hash(content) != card["content_hash"]:
+    if content_hash(content, card) != card.get("content_hash"):
         raise ValueError(f"{folder} is damaged: {LAYERS} is not what {CARD} describes")
-    target = str(card["encoder"].get("_target_", ""))
-    if encoder is None and not target.startswith(TRUSTED):
-        raise ValueError(f"{folder} was made with the encoder {target}: import it and call load(path, encoder=...)")
-    module = build(card["encoder"], nn.Module, where="encoder", supplied=card["supplied"], cls=encoder)
-    try:
-        module.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f"{folder}: the weights do not fit the encoder {target}: {error}") from error
-    return Embedding(module, card)
+    return card, weights
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -234,6 +260,17 @@ def read_card(folder: Path) -> dict[str, Any]:
     return card
 
 
-def content_hash(content: bytes) -> str:
-    """Identifies the weights: two artifacts with the same hash hold the same embedding."""
-    return "sha256:" + hashlib.sha256(content).hexdigest()
+def content_hash(content: bytes, card: Mapping[str, Any]) -> str:
+    """Identifies an embedding: two artifacts with the same hash make the same vectors and call them the same."""
+    digest = hashlib.sha256(content)
+    if card["format_version"] >= 2:
+        described = {key: card.get(key) for key in HASHED}
+        # Through JSON and back: what is hashed is what a reader of the card will see.
+        digest.update(json.dumps(json.loads(json.dumps(described)), sort_keys=True).encode())
+    return "sha256:" + digest.hexdigest()
+
+
+def artifact_folder(path: str | Path) -> Path:
+    """The artifact's own folder, of a run folder or of itself."""
+    folder = Path(path).expanduser()
+    return folder / "embeddings" if (folder / "embeddings" / CARD).is_file() else folder

@@ -18,6 +18,7 @@ def problems(config: Mapping[str, Any], folder: Path) -> list[str]:
         *of_seed(config),
         *of_evaluate(config),
         *of_trainer(config["trainer"]),
+        *of_init_from(config.get("init_from") or {}, config["trainer"]),
         *of_folder(folder),
     ]
 
@@ -41,6 +42,29 @@ def of_evaluate(config: Mapping[str, Any]) -> list[str]:
     """Which weights are tested and kept."""
     value = config["evaluate"]
     return [] if value in ("best", "last") else [f"evaluate={value}: it must be best or last"]
+
+
+def of_init_from(node: Mapping[str, Any], trainer: Mapping[str, Any]) -> list[str]:
+    """How weights from elsewhere are trained."""
+    found = []
+    epoch, lr, freeze = node.get("thaw_epoch"), node.get("lr"), node.get("freeze")
+    if epoch is not None and (isinstance(epoch, bool) or not isinstance(epoch, int) or epoch < 1):
+        found.append(f"init_from.thaw_epoch={epoch}: it must be a whole number of at least 1; the first epoch is 0")
+    if epoch is not None and trainer.get("devices") not in (1, "auto"):
+        found.append("init_from.thaw_epoch does not work with several trainer.devices: use one, or leave it out")
+    if lr is not None and (isinstance(lr, bool) or not isinstance(lr, (int, float)) or lr < 0):
+        found.append(f"init_from.lr={lr}: it must be a number of at least 0")
+    if lr is not None and freeze and epoch is None:
+        found.append(
+            "init_from.lr has no effect with init_from.freeze=true: leave one out, or add init_from.thaw_epoch"
+        )
+    if node.get("map") is not None and not isinstance(node["map"], Mapping):
+        found.append(f"init_from.map={node['map']}: write 'init_from.map={{weights here: weights there}}'")
+    if node.get("path") is None:
+        found += [
+            f"init_from.{key} needs init_from=PATH" for key in ("map", "freeze", "thaw_epoch", "lr") if node.get(key)
+        ]
+    return found
 
 
 def of_trainer(trainer: Mapping[str, Any]) -> list[str]:

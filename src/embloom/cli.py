@@ -34,6 +34,9 @@ usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cf
        embloom analogy RUN king - man + woman             analogies
        embloom midpoint RUN WORD WORD ...                 words between several
        embloom outlier RUN WORD WORD ...                  the one that does not belong
+       embloom encode RUN INPUT --layer L --output FILE   vectors of pictures, texts or CSV rows, from any layer
+       embloom export RUN --to FORMAT                     word2vec, safetensors, npz, parquet, projector, onnx, torch
+       embloom card RUN                                   what a trained embedding is, as Markdown
        embloom completion bash|zsh                        shell completion: eval "$(embloom completion bash)"
        embloom --help | --version
 
@@ -171,6 +174,27 @@ def question(command: str) -> Callable[[list[str]], None]:
     return run
 
 
+def encode(arguments: list[str]) -> None:
+    """`embloom encode RUN INPUT --output FILE`."""
+    from embloom.encode import main as run
+
+    run(arguments)
+
+
+def export(arguments: list[str]) -> None:
+    """`embloom export RUN --to FORMAT`."""
+    from embloom.export import main as run
+
+    run(arguments)
+
+
+def card(arguments: list[str]) -> None:
+    """`embloom card RUN`."""
+    from embloom.describe import main as run
+
+    run(arguments)
+
+
 def completion(arguments: list[str]) -> None:
     """`embloom completion SHELL`: prints what the shell has to evaluate."""
     if arguments not in (["bash"], ["zsh"]):
@@ -194,5 +218,8 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "compare": compare,
     "map": draw_map,
     **{name: question(name) for name in ("neighbors", "analogy", "midpoint", "outlier")},
+    "encode": encode,
+    "export": export,
+    "card": card,
     "completion": completion,
 }

@@ -2,7 +2,7 @@
 _embloom() {
   local word="${COMP_WORDS[COMP_CWORD]}"
   if [ "$COMP_CWORD" -le 1 ]; then
-    COMPREPLY=($(compgen -W "train resume runs compare map rm completion --help --version" -- "$word"))
+    COMPREPLY=($(compgen -W "train resume runs compare map rm encode export card neighbors analogy midpoint outlier completion --help --version" -- "$word"))
   elif [ "${COMP_WORDS[1]}" = train ]; then
     local line="embloom ${COMP_LINE#*train }"
     COMPREPLY=($(COMP_LINE="$line" COMP_POINT=${#line} COMP_CWORD=$((COMP_CWORD - 1)) embloom train -sc query=bash 2>/dev/null))

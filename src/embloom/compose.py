@@ -54,9 +54,19 @@ def train(arguments: list[str]) -> None:
     if any(a.startswith("--experimental-rerun") for a in arguments):
         raise ValueError("--experimental-rerun reads a pickle, which could execute code: use embloom resume")
     register_resolvers()
+    arguments = [spelled(argument) for argument in arguments]
     import_from(config_dir(arguments))
     sys.argv = [sys.argv[0], *options_first(arguments), *sweep_options(arguments)]
     hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(job)()
+
+
+def spelled(argument: str) -> str:
+    """`init_from=PATH`, as people write it, in full; a path that is there is taken as it is, commas and all."""
+    key, _, value = argument.partition("=")
+    if key not in ("init_from", "init_from.path") or value.startswith(("{", "'", '"')) or value == "null":
+        return argument
+    quoted = "'" + value.replace("'", "\\'") + "'"
+    return f"init_from.path={quoted if Path(value).expanduser().exists() else value}"
 
 
 def config_dir(arguments: Sequence[str]) -> str | None:
@@ -219,7 +229,7 @@ def composed(overrides: list[str], config_dirs: list[str]) -> DictConfig:
     GlobalHydra.instance().clear()
     path = [f"hydra.searchpath=[{','.join(f'file://{d}' for d in config_dirs)}]"] if config_dirs else []
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return hydra.compose("train", overrides=[*overrides, *path])
+        return hydra.compose("train", overrides=[*map(spelled, overrides), *path])
 
 
 def default_config() -> dict[str, Any]:

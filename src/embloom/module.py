@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from embloom.data.base import Dataset
+from embloom.init_from import OWN, Start
 from embloom.losses.weighted import WeightedLoss
 from embloom.optim.schedules import Schedule
 from embloom.seeding import seed_step
@@ -62,6 +63,8 @@ class EmbeddingModule(LightningModule):
         self.optimizer_changes: dict[str, Any] = {}
         self.validated: dict[str, float] = {}
         self.shown: dict[str, str] = {}
+        self.start = Start(None)
+        self.held: list[nn.Module] = []
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Lightning notes the name of the hook it is in, twenty times a step; `nn.Module` would look each time
@@ -81,6 +84,8 @@ class EmbeddingModule(LightningModule):
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """One step's weighted loss, a scalar."""
         seed_step(self.device, self.seed, self.current_epoch, batch_idx, self.global_rank)
+        for part in self.held:
+            part.eval()
         total, terms = self.loss(self(batch))
         self.recent.append(torch.stack([total.detach(), *(term.detach() for term in terms.values())]))
         return total
@@ -162,7 +167,8 @@ class EmbeddingModule(LightningModule):
         them towards 1, so they are a group without."""
         learned = list(self.loss.log_variances.parameters())
         rest = [p for p in self.parameters() if p.requires_grad and not any(p is weight for weight in learned)]
-        return [{"params": rest}, {"params": learned, "weight_decay": 0.0, "decays": False}] if learned else rest
+        groups = self.start.groups(self.encoder, rest)
+        return [*groups, {"params": learned, "weight_decay": 0.0, OWN: ["weight_decay"]}] if learned else groups
 
     def total_steps(self) -> int:
         """Optimizer steps in the whole training.
@@ -185,26 +191,32 @@ class EmbeddingModule(LightningModule):
         for optimizer, scheduler in zip(
             self.trainer.optimizers, (c.scheduler for c in self.trainer.lr_scheduler_configs), strict=True
         ):
-            for group in optimizer.param_groups:
-                decay = group.get("weight_decay")
-                group.update(self.optimizer_changes)
-                if not group.get("decays", True):
-                    group["weight_decay"] = decay
-                if "lr" in self.optimizer_changes:
-                    group["initial_lr"] = self.optimizer_changes["lr"]
-            if "lr" in self.optimizer_changes:
-                scheduler.base_lrs = [self.optimizer_changes["lr"]] * len(scheduler.base_lrs)
+            for number, group in enumerate(optimizer.param_groups):
+                changes = {k: v for k, v in self.optimizer_changes.items() if k not in group.get(OWN, ())}
+                group.update(changes)
+                if "lr" in changes:
+                    group["initial_lr"] = scheduler.base_lrs[number] = changes["lr"]
+        self.held = self.start.hold(self.encoder, self.current_epoch)
+
+    def on_train_epoch_start(self) -> None:
+        """Thaws what `init_from` froze, when its epoch has come."""
+        self.held = self.start.hold(self.encoder, self.current_epoch)
 
     # -- checkpoints
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what has been computed but not logged, and the last validation."""
         checkpoint["validated"] = dict(self.validated)
+        checkpoint["start"] = self.start.state()
         checkpoint["recent_losses"] = torch.stack(self.recent).cpu() if self.recent else None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Takes it back."""
         self.validated = checkpoint["validated"]
+        if "start" in checkpoint:
+            self.start.restore(checkpoint["start"])
+            if self.start.thaw_epoch is None:
+                self.start.hold(self.encoder, 0)
         losses = checkpoint["recent_losses"]
         self.recent = [] if losses is None else list(losses.to(self.device))
 

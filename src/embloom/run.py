@@ -28,6 +28,7 @@ from embloom.checkpoint_io import BEST, AtomicCheckpointIO, newest_good, read_ch
 from embloom.checks import problems
 from embloom.events import Events, rewind
 from embloom.files import write_whole
+from embloom.init_from import Start, begin
 from embloom.module import NonFiniteError
 from embloom.parts import Parts, build_parts
 from embloom.probes.frozen import freeze, table_keys
@@ -97,7 +98,7 @@ def resume(config: dict[str, Any], folder: Path, optimizer_changes: Mapping[str,
         if content is not None and finished(state, content, config, optimizer_changes):
             print(f"{folder} is finished; to train longer, add trainer.max_epochs=...")
             return state.metrics
-        parts = prepared(config)
+        parts = prepared(config, fresh=checkpoint is None)
         rewind(folder, content["events"] if content else {})
         state.state, state.reason = "running", ""
         run = Run(config, folder, parts, state)
@@ -110,7 +111,8 @@ def resume(config: dict[str, Any], folder: Path, optimizer_changes: Mapping[str,
 def join(folder: Path) -> None:
     """Takes part, as a further process, in the run that the first process began in `folder`."""
     passed = ddp.read_handover(folder)
-    run = Run(passed["config"], folder, prepared(passed["config"]), read_state(folder))
+    parts = prepared(passed["config"], fresh=not passed["checkpoint"])
+    run = Run(passed["config"], folder, parts, read_state(folder))
     run.checkpoint = Path(passed["checkpoint"]) if passed["checkpoint"] else None
     run.optimizer_changes = passed["optimizer_changes"]
     run.go()
@@ -125,10 +127,16 @@ def finished(
     return state.state == "finished" and bool(ended) and not changes
 
 
-def prepared(config: Mapping[str, Any]) -> Parts:
-    """Builds the parts, with the initial weights that the seed gives."""
+def prepared(config: Mapping[str, Any], fresh: bool = True) -> Parts:
+    """Builds the parts, with the initial weights that the seed gives; a fresh start takes those of `init_from`."""
     torch.manual_seed(mix(config["seed"]))
-    return build_parts(config)
+    parts = build_parts(config)
+    module, node = parts.module, config.get("init_from")
+    if fresh:
+        module.start = begin(parts.encoder, node, table_keys(parts.encoder, parts.dataset), say=not ddp.is_worker())
+    else:
+        module.start = Start(node)
+    return parts
 
 
 class Run:
@@ -214,7 +222,7 @@ class Run:
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         module = self.parts.module
         compute: Callable[..., None] | None = getattr(module.encoder, "fit", None)
-        if self.checkpoint is None and compute is not None:
+        if self.checkpoint is None and compute is not None and not module.start.names:
             dataset = self.parts.dataset
             batches = dataset.loader("train", every_rank=True)
             wire = module.encode_wire
@@ -283,6 +291,7 @@ class Run:
             "labels": self.parts.dataset.names,
             "data": self.parts.dataset.fingerprint(),
             "config": self.config,
+            "started_from": self.parts.module.start.origin or None,
             "metrics": dict(metrics),
             "trained": {
                 "epochs": self.state.epoch,
@@ -331,8 +340,8 @@ def settings_of(config: Mapping[str, Any], state: RunState) -> dict[str, Any]:
         elif node is not None and not prefix.endswith("_target_"):
             flat[prefix] = node
 
-    for group in ("dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "seed"):
-        walk(group, config[group])
+    for group in ("dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "init_from", "seed"):
+        walk(group, config.get(group))
     return flat
 
 
@@ -345,6 +354,7 @@ def quiet_lightning() -> None:
         ".*is smaller than the logging interval.*",
         ".*Checkpoint directory.*",
         ".*LeafSpec.*",
+        ".*in eval mode at the start of training.*",  # a frozen model means to be
         ".*treespec.*",
         ".*sync_dist=True.*",  # the values logged are those of all processes already
     ):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from embloom.compare.points import drawn
 from embloom.compare.sprites import grid
+from embloom.data.base import Dataset
 from embloom.events import Events
 from embloom.files import write_whole
 from embloom.module import EmbeddingModule
@@ -72,7 +73,7 @@ class Projector(Callback):
         """Test samples, their classes and their pictures."""
         _, points, columns = drawn(module.dataset, self.count)
         module.encoder.eval()
-        chunks = [module.encode_wire(part) for part in split(columns, module.device)]
+        chunks = [module.encode_wire(part) for part in split(module.dataset, columns, module.device)]
         classes = {label.name: [label.classes[i] for i in label.values.tolist()] for label in points.labels}
         if classes:
             write_metadata(folder, "samples", classes)
@@ -82,13 +83,13 @@ class Projector(Callback):
         return [entry(name, "samples" if classes else None, sprite) for name in layers]
 
 
-def split(columns: dict[str, Tensor], device: torch.device, size: int = 2048) -> list[dict[str, Tensor]]:
+def split(
+    dataset: Dataset, columns: dict[str, Tensor], device: torch.device, size: int = 2048
+) -> list[dict[str, Tensor]]:
     """The columns in batches on the device."""
     count = len(next(iter(columns.values())))
-    return [
-        {name: column[start : start + size].to(device) for name, column in columns.items()}
-        for start in range(0, count, size)
-    ]
+    parts = (dataset.choose(columns, rows) for rows in torch.arange(count).split(size))
+    return [{name: column.to(device) for name, column in part.items()} for part in parts]
 
 
 def write_vectors(folder: Path, name: str, rows: Tensor) -> None:

@@ -152,7 +152,7 @@ def drawn(dataset: Dataset, count: int) -> tuple[str, Points, dict[str, Tensor]]
         labels.append({name: batch[name].cpu() for name in dataset.labels})
         here = rows[(rows >= start) & (rows < start + size)] - start
         if len(here):
-            chosen = {name: column[here.to(column.device)].cpu() for name, column in batch.items()}
+            chosen = {name: column.cpu() for name, column in dataset.choose(batch, here).items()}
             parts.append(dataset.transform(chosen, False))
         start += size
     columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

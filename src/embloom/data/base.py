@@ -62,6 +62,10 @@ class Dataset(LightningDataModule):
         (noise, negatives, views) belongs here, and draws from torch's default generators."""
         return batch
 
+    def choose(self, batch: dict[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
+        """Some of a batch's samples, by their row numbers."""
+        return {name: column[rows.to(column.device)] for name, column in batch.items()}
+
     def inputs(self) -> dict[str, Any]:
         """What the artifact's card says of raw inputs, so that it can encode new ones without this dataset."""
         return {}

@@ -199,6 +199,11 @@ class Text(Dataset):
         log_noise = self.noise.log_probability.index_select(0, context.view(-1)).view_as(context)
         return {"token": token, "context_token": context, "positives": positives, "log_noise": log_noise}
 
+    def inputs(self) -> dict[str, Any]:
+        """How new texts are cut into words."""
+        text = self.options.text
+        return {"text": {"pattern": text.pattern, "lowercase": text.lowercase, "tokenizer": text.tokenizer}}
+
     def keys(self) -> dict[str, list[str]]:
         """What the rows of tables over a column are called."""
         assert self.corpus is not None

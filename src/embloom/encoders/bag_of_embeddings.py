@@ -1,0 +1,95 @@
+"""The average of a text's word vectors, and layers on top."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from embloom.encoders.dropout import Dropout
+from embloom.encoders.mlp import ACTIVATIONS, NORMS, check_choice, check_probabilities, parse_layers
+
+INITIAL_STD = 0.05
+
+
+class BagOfEmbeddings(nn.Module):
+    """Looks up each word, averages, and applies linear layers with an activation between them.
+
+    With one layer this is fastText's classifier (Joulin et al. 2017) and SWEM-aver (Shen et al. 2018), with more a
+    deep averaging network (Iyyer et al. 2015). `words` is the table, `mean` the average, `hidden_0`, ... the layers
+    between, `embedding` the last, linear one: with cross-entropy on it, its numbers are the class logits.
+
+    Args:
+        sizes: the dataset's; `sizes["token"]` is the size of the vocabulary.
+        layers: sizes from the word vectors to the embedding, `100-2`, `100-64-2` or a list.
+        activation: one of `ACTIVATIONS`.
+        dropout: probability of dropping a number of the average or of a hidden layer.
+        word_dropout: probability of dropping a word from its text in training (Iyyer et al. 2015, section 3.1).
+        norm: `none`, `batch` or `layer`, of the average before the layers. Averages of many words are much alike;
+            `batch` brings each number to unit variance over the texts (Ioffe and Szegedy 2015), without which few
+            labels are not enough to find what tells them apart.
+
+    Raises:
+        ValueError: an option is unknown or out of range.
+    """
+
+    # Which of the dataset's columns names the rows of a table.
+    rows = {"words": "token"}  # noqa: RUF012
+
+    def __init__(
+        self,
+        sizes: Mapping[str, int],
+        layers: str | int | Sequence[int] = "100-2",
+        activation: str = "relu",
+        dropout: float = 0.0,
+        word_dropout: float = 0.3,
+        norm: str = "none",
+    ) -> None:
+        super().__init__()
+        if "token" not in sizes:
+            raise ValueError("encoder=bag_of_embeddings reads words: choose dataset=labelled_text")
+        widths = parse_layers(layers)
+        check_choice("activation", activation, ACTIVATIONS)
+        check_choice("norm", norm, NORMS)
+        check_probabilities({"dropout": dropout, "word_dropout": word_dropout})
+        self.words = nn.Embedding(sizes["token"], widths[0])
+        nn.init.normal_(self.words.weight, std=INITIAL_STD)
+        self.norm = NORMS[norm](widths[0], **({"affine": False} if norm == "batch" else {}))
+        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.activation = ACTIVATIONS[activation]()
+        self.dropout = Dropout(dropout)
+        self.word_dropout = word_dropout
+        hidden = {f"hidden_{i}": width for i, width in enumerate(widths[1:-1])}
+        self.sizes = {"mean": widths[0], **hidden, "embedding": widths[-1]}
+
+    def embedding_layers(self) -> dict[str, Tensor | None]:
+        """The table of words, and the layers that are activations."""
+        return {"words": self.words.weight, **dict.fromkeys(self.sizes)}
+
+    def forward(self, token: Tensor, length: Tensor) -> dict[str, Tensor]:
+        """Words of all texts in a row (T,) and how many each text has (B,) -> `mean` (B, D), `hidden_<i>` and
+        `embedding` (B, last width). A text without a known word has a mean of 0."""
+        x = self.average(token, length)
+        outputs = {"mean": x}
+        x = self.dropout(self.norm(x))
+        for i, linear in enumerate(self.linears[:-1]):
+            x = self.activation(linear(x))
+            outputs[f"hidden_{i}"] = x
+            x = self.dropout(x)
+        outputs["embedding"] = self.linears[-1](x)
+        return outputs
+
+    def average(self, token: Tensor, length: Tensor) -> Tensor:
+        """(T,), (B,) -> (B, D)."""
+        begin = length.cumsum(0) - length
+        if not self.training or not self.word_dropout:
+            return F.embedding_bag(token, self.words.weight, begin.to(token), mode="mean")
+        text = torch.repeat_interleave(length, output_size=len(token))
+        kept = torch.rand(len(token), device=token.device) >= self.word_dropout
+        share = kept.to(self.words.weight)
+        count = share.new_zeros(len(length)).index_add_(0, text, share)
+        weights = share / count.clamp_min(1)[text]
+        return F.embedding_bag(token, self.words.weight, begin.to(token), mode="sum", per_sample_weights=weights)
