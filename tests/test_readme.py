@@ -15,9 +15,11 @@ BLOCKS = re.findall(r"^```\w*\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 
 
 def shown(start: str) -> list[list[str]]:
-    """The arguments of every `embloom ...` line of a code block, without the comment at its end."""
-    lines = [line for block in BLOCKS for line in block.splitlines() if line.startswith(f"embloom {start}")]
-    return [shlex.split(re.split(r"\s{3,}", line)[0])[1:] for line in lines]
+    """The arguments of every `embloom ...` line of a code block, without the comment at its end; not of those that
+    leave something out (`...`, RUN)."""
+    lines = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines()]
+    commands = [re.split(r"\s{3,}|\s# ", line)[0] for line in lines if line.startswith(f"embloom {start}")]
+    return [shlex.split(line)[1:] for line in commands if not re.search(r"\.\.\.|RUN", line)]
 
 
 def write_files(folder: Path) -> None:

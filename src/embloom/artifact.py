@@ -65,7 +65,7 @@ class Embedding:
             combine: several layers side by side, `concat`, or their mean, `average`.
 
         Returns:
-            (N, width) on the CPU.
+            (N, width) on the CPU; what has a vector for each position is averaged over them.
 
         Raises:
             ValueError: there is no such layer, or the inputs do not fit.

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from embloom.data.corpus import Corpus, CorpusOptions, corpus_of, open_corpus
-from embloom.data.tokenize import TextOptions
+from embloom.data.tokenize import TextOptions, Tokenizer
 
 ALL = CorpusOptions(min_count=1)
 
@@ -26,8 +26,9 @@ def documents(corpus: Corpus) -> list[list[str]]:
     return [[corpus.words[i] for i in corpus.tokens[a:b]] for a, b in itertools.pairwise(bounds)]
 
 
-def shouting(text: str) -> list[str]:
-    return [word.upper() for word in text.split()]
+class Shouting(Tokenizer):
+    def __call__(self, text: str) -> list[str]:
+        return text.upper().split()
 
 
 TEXT = "The cat's tail, the CAT!\n\nno dog\nthe end"
@@ -58,7 +59,7 @@ def test_counts_vocabulary_and_tokenizer(tmp_path: Path) -> None:
     path, cache = tmp_path / "a.txt", tmp_path / "cache"
     assert open_corpus(path, CorpusOptions(min_count=2), cache).words == ["a", "b"]
     assert open_corpus(path, CorpusOptions(min_count=1, max_vocab=1), cache).words == ["a"]
-    own = CorpusOptions(min_count=1, text=TextOptions(tokenizer="test_corpus:shouting"))
+    own = CorpusOptions(min_count=1, text=TextOptions(tokenizer="test_corpus.Shouting"))
     assert open_corpus(path, own, cache).words == ["A", "B", "C"]
 
 
