@@ -15,9 +15,9 @@ from PIL import Image
 import embloom
 from embloom.build import build, locate
 from embloom.checks import problems
-from embloom.cli import CONFIGS, GROUPS
 from embloom.compose import composed, plain
 from embloom.data.base import Dataset
+from embloom.groups import CONFIGS, GROUPS
 from embloom.parts import build_parts
 from idx import write_mnist
 from training import configuration, trained

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
-CONFIGS = Path(__file__).parent / "configs"
-GROUPS = (
-    "experiment",
-    "dataset",
-    "encoder",
-    "loss",
-    "optimizer",
-    "scheduler",
-    "trainer",
-    "callbacks",
-    "probe",
-)
+from embloom.groups import GROUPS, options
 
 USAGE = """\
 embloom trains embeddings, shows what each loss kept in them, and lets you reuse them.
@@ -68,7 +57,7 @@ def main() -> None:
         print(__version__)
         return
     if name == "_worker":
-        guarded(worker, arguments[1:])
+        guarded(lazy("embloom.compose:worker"), arguments[1:])
         return
     if name not in COMMANDS:
         from embloom.build import did_you_mean
@@ -83,12 +72,7 @@ def main() -> None:
 
 def groups_text() -> str:
     """The options of each group, a line each."""
-    lines = []
-    for group in GROUPS:
-        options = sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
-        if options:
-            lines.append(f"  {group:<11}{' '.join(options)}")
-    return "\n".join(lines)
+    return "\n".join(f"  {group:<11}{' '.join(options(group))}" for group in GROUPS)
 
 
 def guarded(command: Callable[[list[str]], None], arguments: list[str]) -> None:
@@ -116,83 +100,14 @@ def guarded(command: Callable[[list[str]], None], arguments: list[str]) -> None:
         sys.exit(2)
 
 
-def train(arguments: list[str]) -> None:
-    """`embloom train`: everything after it is Hydra's."""
-    from embloom.compose import train as run
-
-    run(arguments)
-
-
-def resume(arguments: list[str]) -> None:
-    """`embloom resume RUN_FOLDER [overrides]`."""
-    parser = argparse.ArgumentParser("embloom resume", description="Continues a run exactly where it stopped.")
-    parser.add_argument("run", type=Path, metavar="RUN_FOLDER", help="see embloom runs")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="e.g. trainer.max_epochs=20")
-    parser.add_argument("--config-dir", metavar="DIR", help="your own configs and Python files, as in training")
-    chosen = parser.parse_intermixed_args(arguments)
-    from embloom.compose import resume as run
-
-    run(chosen.run, chosen.overrides, chosen.config_dir)
-
-
-def runs(arguments: list[str]) -> None:
-    """`embloom runs [FOLDER]`."""
-    from embloom.listing import runs as run
-
-    run(arguments)
-
-
-def remove(arguments: list[str]) -> None:
-    """`embloom rm RUN ...`."""
-    from embloom.listing import remove as run
-
-    run(arguments)
-
-
-def compare(arguments: list[str]) -> None:
-    """`embloom compare RUN ...`."""
-    from embloom.compare.command import compare as run
-
-    run(arguments)
-
-
-def draw_map(arguments: list[str]) -> None:
-    """`embloom map RUN`."""
-    from embloom.compare.command import draw
-
-    draw(arguments)
-
-
-def question(command: str) -> Callable[[list[str]], None]:
-    """`embloom neighbors`, `analogy`, `midpoint` and `outlier`."""
+def lazy(target: str, *first: str) -> Callable[[list[str]], None]:
+    """A command that is imported when it is called: `module:function`, which takes `first` and the arguments."""
 
     def run(arguments: list[str]) -> None:
-        from embloom.ask import ask
-
-        ask(command, arguments)
+        module, _, name = target.partition(":")
+        getattr(import_module(module), name)(*first, arguments)
 
     return run
-
-
-def encode(arguments: list[str]) -> None:
-    """`embloom encode RUN INPUT --output FILE`."""
-    from embloom.encode import main as run
-
-    run(arguments)
-
-
-def export(arguments: list[str]) -> None:
-    """`embloom export RUN --to FORMAT`."""
-    from embloom.export import main as run
-
-    run(arguments)
-
-
-def card(arguments: list[str]) -> None:
-    """`embloom card RUN`."""
-    from embloom.describe import main as run
-
-    run(arguments)
 
 
 def completion(arguments: list[str]) -> None:
@@ -203,23 +118,16 @@ def completion(arguments: list[str]) -> None:
     print(("autoload -U +X bashcompinit && bashcompinit\n" if arguments == ["zsh"] else "") + script, end="")
 
 
-def worker(arguments: list[str]) -> None:
-    """One process of a training in several; the first one starts the others with this."""
-    from embloom.compose import worker as run
-
-    run(Path(arguments[0]))
-
-
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
-    "train": train,
-    "resume": resume,
-    "runs": runs,
-    "rm": remove,
-    "compare": compare,
-    "map": draw_map,
-    **{name: question(name) for name in ("neighbors", "analogy", "midpoint", "outlier")},
-    "encode": encode,
-    "export": export,
-    "card": card,
+    "train": lazy("embloom.compose:train"),
+    "resume": lazy("embloom.compose:resume_command"),
+    "runs": lazy("embloom.listing:runs"),
+    "rm": lazy("embloom.listing:remove"),
+    "compare": lazy("embloom.compare.command:compare"),
+    "map": lazy("embloom.compare.command:draw"),
+    **{name: lazy("embloom.ask:ask", name) for name in ("neighbors", "analogy", "midpoint", "outlier")},
+    "encode": lazy("embloom.encode:main"),
+    "export": lazy("embloom.export:main"),
+    "card": lazy("embloom.describe:main"),
     "completion": completion,
 }

@@ -17,7 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from embloom.cli import CONFIGS, GROUPS
+from embloom.groups import CONFIGS, GROUPS
 
 # Hydra's options that are followed by a value.
 VALUED = frozenset(
@@ -165,6 +165,16 @@ def stoppable(folder: Path, run: Callable[[], T]) -> T:
         sys.exit(128 + error.signum)
 
 
+def resume_command(arguments: list[str]) -> None:
+    """`embloom resume RUN_FOLDER [overrides]`."""
+    parser = argparse.ArgumentParser("embloom resume", description="Continues a run exactly where it stopped.")
+    parser.add_argument("run", type=Path, metavar="RUN_FOLDER", help="see embloom runs")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="e.g. trainer.max_epochs=20")
+    parser.add_argument("--config-dir", metavar="DIR", help="your own configs and Python files, as in training")
+    chosen = parser.parse_intermixed_args(arguments)
+    resume(chosen.run, chosen.overrides, chosen.config_dir)
+
+
 def resume(folder: Path, overrides: list[str], own: str | None = None) -> None:
     """Continues a run, with settings of the trainer and the like changed.
 
@@ -239,8 +249,9 @@ def default_config() -> dict[str, Any]:
     return {str(key): value for key, value in container.items()}
 
 
-def worker(folder: Path) -> None:
-    """A further process of a training in several."""
+def worker(arguments: list[str]) -> None:
+    """A further process of a training in several; the first one starts the others with the run folder."""
     from embloom.run import join
 
+    folder = Path(arguments[0])
     stoppable(folder, lambda: join(folder))

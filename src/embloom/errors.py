@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from embloom.groups import options
+
 
 def message_for(error: BaseException) -> str | None:
     """The message, or None where the error is ours: then the traceback is what helps."""
@@ -65,14 +67,12 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 def of_option(group: str, option: str) -> str:
     """An option that a group does not have."""
-    from embloom.cli import CONFIGS
-
-    options = sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
-    if not options:
+    known = options(group)
+    if not known:
         return f"there is no '{group}/{option}': see embloom --help"
-    close = difflib.get_close_matches(option, options, n=1)
+    close = difflib.get_close_matches(option, known, n=1)
     hint = f"did you mean {group}={close[0]}? " if close else ""
-    return f"{group}={option}: there is no such {group}; {hint}There is: {', '.join(options)}"
+    return f"{group}={option}: there is no such {group}; {hint}There is: {', '.join(known)}"
 
 
 def of_key(key: str) -> str:
