@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from embloom.encoders.lookup import lookup
 from embloom.optim.rowwise_adagrad import RowwiseAdagrad, sorting_order, summed
 
 ROWS, WIDTH = 3000, 5
@@ -47,6 +48,33 @@ def test_sparse_is_dense() -> None:
 def test_threads_change_no_bit() -> None:
     for one, other in zip(stepped(True, 1), stepped(True, 2), strict=True):
         assert torch.equal(one, other)
+
+
+def test_takes_short_gradients_as_they_come() -> None:
+    draw = torch.Generator().manual_seed(0)
+    rows, values = torch.randint(40, (500,), generator=draw), torch.randn(500, WIDTH, generator=draw)
+    tables = []
+    for dtype in (torch.bfloat16, torch.float32):
+        table = nn.Parameter(torch.zeros(50, WIDTH))
+        optimizer = RowwiseAdagrad([table], lr=0.1, initial=0.01)
+        taken = lookup(rows, table, True, dtype)
+        taken.backward(values.bfloat16().to(dtype))
+        assert table.grad is not None
+        assert table.grad.dtype == dtype
+        optimizer.step()
+        tables.append(table.detach())
+    # Sums are rounded once, to 8 bits.
+    assert torch.allclose(tables[0], tables[1], atol=0.1 * 2**-7)
+
+
+def test_other_optimizers_get_what_they_know() -> None:
+    table = nn.Parameter(torch.zeros(50, WIDTH))
+    optimizer = torch.optim.SparseAdam([table])
+    lookup(torch.tensor([3, 3, 7]), table, True, torch.bfloat16).sum().backward()
+    assert table.grad is not None
+    assert table.grad.dtype == torch.float32
+    optimizer.step()
+    assert table.detach().any(1).nonzero().flatten().tolist() == [3, 7]
 
 
 def test_the_way_for_gpus_sums_alike() -> None:

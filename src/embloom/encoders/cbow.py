@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from embloom.encoders.lookup import lookup
 from embloom.encoders.skipgram import SkipGram
 
 
@@ -20,7 +19,7 @@ class CBOW(SkipGram):
         self, token: Tensor, context_token: Tensor | None = None, positives: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Word numbers (B, L), context words (B, C) and how much each counts (B, L, L) -> see the class."""
-        vectors = lookup(token, self.embedding, self.sparse)
+        vectors = self.rows_of(self.embedding, token)
         outputs = {"embedding": vectors, "output": self.output}
         if context_token is None or positives is None:
             return outputs
@@ -32,5 +31,5 @@ class CBOW(SkipGram):
             **outputs,
             "center": mean,
             "positives": found,
-            "context": lookup(context_token, self.output, self.sparse),
+            "context": self.rows_of(self.output, context_token),
         }

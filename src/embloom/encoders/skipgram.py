@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from embloom.encoders.lookup import lookup
+from embloom.encoders.lookup import fast_dtype, lookup
+
+DTYPES = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class SkipGram(nn.Module):
@@ -21,23 +23,27 @@ class SkipGram(nn.Module):
         sizes: the dataset's; `sizes["token"]` is the size of the vocabulary.
         dim: width of the vectors.
         sparse: gradients name only the rows that a batch touched. Dense ones move whole tables every step.
+        dtype: in which the rows reach the losses in training: `float32`, `bfloat16`, or `auto`, which is bfloat16
+            where the device multiplies that natively. The tables, and outputs in evaluation, are float32.
 
     Raises:
-        ValueError: the width is below 1.
+        ValueError: the width is below 1, or the dtype is unknown.
     """
 
     # Which of the dataset's columns names the rows of a table.
     rows = {"embedding": "token", "output": "token"}  # noqa: RUF012
 
-    def __init__(self, sizes: Mapping[str, int], dim: int = 100, sparse: bool = True) -> None:
+    def __init__(self, sizes: Mapping[str, int], dim: int = 100, sparse: bool = True, dtype: str = "auto") -> None:
         super().__init__()
         if not isinstance(dim, int) or dim < 1:
             raise ValueError(f"dim={dim}: it must be a whole number of at least 1")
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype={dtype}: it must be one of {', '.join(DTYPES)}")
         count = sizes["token"]
         # word2vec's own start: scores are 0, so that every probability is 1/2.
         self.embedding = nn.Parameter(torch.empty(count, dim).uniform_(-0.5 / dim, 0.5 / dim))
         self.output = nn.Parameter(torch.zeros(count, dim))
-        self.sparse = sparse
+        self.sparse, self.dtype = sparse, dtype
         self.sizes = {"embedding": dim, "center": dim, "context": dim, "output": dim}
 
     def embedding_layers(self) -> dict[str, Tensor | None]:
@@ -46,8 +52,13 @@ class SkipGram(nn.Module):
 
     def forward(self, token: Tensor, context_token: Tensor | None = None) -> dict[str, Tensor]:
         """Word numbers (B, L) and (B, C) -> the outputs above; see the class."""
-        center = lookup(token, self.embedding, self.sparse)
+        center = self.rows_of(self.embedding, token)
         outputs = {"embedding": center, "center": center, "output": self.output}
         if context_token is not None:
-            outputs["context"] = lookup(context_token, self.output, self.sparse)
+            outputs["context"] = self.rows_of(self.output, context_token)
         return outputs
+
+    def rows_of(self, table: Tensor, numbers: Tensor) -> Tensor:
+        """A table's rows, in the dtype that is wanted."""
+        short = self.training and table.dtype == torch.float32
+        return lookup(numbers, table, self.sparse, DTYPES[self.dtype] or fast_dtype(table.device) if short else None)

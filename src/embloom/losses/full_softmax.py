@@ -25,7 +25,7 @@ class FullSoftmax(nn.Module):
         Returns:
             A scalar; 0 where there is no pair.
         """
-        scores = center @ output.T
+        scores = center.to(output.dtype) @ output.T
         at = token[:, None, :].expand(-1, center.shape[1], -1)
         log_share = scores.gather(2, at) - torch.logsumexp(scores, 2, keepdim=True)
         weight = positives.transpose(1, 2).to(scores.dtype)

@@ -13,7 +13,6 @@ from embloom.threads import in_parts
 LARGEST_SCORE = 15.0  # beyond it the probability is 0 or 1 in float32
 GROUP = 4  # probabilities whose product cannot underflow: exp(-15 * 4) > 1e-38
 LEAST_BLOCKS = 16  # for a thread of its own
-MATMUL = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
 REDUCTIONS = ("mean", "sum")
 
 
@@ -22,27 +21,24 @@ class NegativeSampling(nn.Module):
 
     For each positive pair of a centre c and a context x, with noise words n,
     `-log sigmoid(c.x) - negative * mean over n of log sigmoid(-c.n)` (Mikolov et al. 2013, equation 4). The
-    noise words are shared by all centres of a block, so that matrix products do nearly all the work.
+    noise words are shared by all centres of a block, so that matrix products do nearly all the work. Vectors in
+    bfloat16 are multiplied as they are; the sums, the loss and all between scores and their gradient are float32.
 
     Args:
         negative: noise words that a positive pair weighs as much as.
         reduction: `mean` over the positive pairs, or their `sum`, which word2vec's own learning rates are for.
-        matmul: numbers that the matrix products multiply: `float32`, `bfloat16` (sums stay float32), or `auto`,
-            which is bfloat16 where the processor multiplies that natively.
 
     Raises:
         ValueError: an option is unknown or out of range.
     """
 
-    def __init__(self, negative: float = 5.0, reduction: str = "mean", matmul: str = "auto") -> None:
+    def __init__(self, negative: float = 5.0, reduction: str = "mean") -> None:
         super().__init__()
         if negative <= 0:
             raise ValueError(f"negative={negative}: it must be above 0")
         if reduction not in REDUCTIONS:
             raise ValueError(f"reduction={reduction}: it must be {' or '.join(REDUCTIONS)}")
-        if matmul not in MATMUL:
-            raise ValueError(f"matmul={matmul}: it must be one of {', '.join(MATMUL)}")
-        self.negative, self.reduction, self.matmul = negative, reduction, matmul
+        self.negative, self.reduction = negative, reduction
 
     def forward(self, center: Tensor, context: Tensor, positives: Tensor) -> Tensor:
         """The loss of the pairs that `positives` weighs.
@@ -54,22 +50,11 @@ class NegativeSampling(nn.Module):
             positives: (B, C, L), how much each pair counts: 0 or 1, or what is between.
 
         Returns:
-            A scalar, float32 or float64 as the vectors are; 0 where there is no pair.
+            A scalar, float64 if the vectors are, else float32; 0 where there is no pair.
         """
-        dtype = center.dtype
-        if dtype != torch.float64:
-            dtype = MATMUL[self.matmul] or fast_dtype(center.device)
         weight = self.negative / (context.shape[1] - positives.shape[1])
-        loss: Tensor = BlockLoss.apply(center, context, positives, weight, self.reduction == "mean", dtype)
+        loss: Tensor = BlockLoss.apply(center, context, positives, weight, self.reduction == "mean")
         return loss
-
-
-def fast_dtype(device: torch.device) -> torch.dtype:
-    """The numbers that the device multiplies fastest with sums in float32."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float32
-    native = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return torch.bfloat16 if native else torch.float32
 
 
 class BlockLoss(torch.autograd.Function):
@@ -80,9 +65,7 @@ class BlockLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, center: Tensor, context: Tensor, positives: Tensor, weight: float, mean: bool, dtype: torch.dtype
-    ) -> Tensor:
+    def forward(ctx: Any, center: Tensor, context: Tensor, positives: Tensor, weight: float, mean: bool) -> Tensor:
         """See `NegativeSampling.forward`; `weight` is that of one noise word per positive pair."""
         exact = torch.promote_types(center.dtype, torch.float32)
         # Even for no gradient at all the loss is wanted; the gradients only where somebody asks.
@@ -94,12 +77,12 @@ class BlockLoss(torch.autograd.Function):
         def part(first: int, last: int) -> Tensor:
             blocks = slice(first, last)
             with torch.autocast(center.device.type, enabled=False):
-                rows, columns = center[blocks].to(dtype), context[blocks].to(dtype)
+                rows, columns = center[blocks], context[blocks]
                 value, error = errors(rows, columns, mask[blocks] * scale, weight)
                 if by_center is not None and by_context is not None:
-                    error = error.to(dtype)
-                    by_center[blocks] = torch.bmm(error.transpose(1, 2), columns)
-                    by_context[blocks] = torch.bmm(error, rows)
+                    error = error.to(center.dtype)
+                    torch.bmm(error.transpose(1, 2), columns, out=by_center[blocks])
+                    torch.bmm(error, rows, out=by_context[blocks])
             return value
 
         parts = in_parts(len(center), LEAST_BLOCKS, part) if center.device.type == "cpu" else [part(0, len(center))]
@@ -114,7 +97,7 @@ class BlockLoss(torch.autograd.Function):
         # Nothing waits for the CPU, and nearly always the factor is 1.
         if grad_output.device.type != "cpu" or grad_output != 1:
             by_center, by_context = by_center * grad_output, by_context * grad_output
-        return by_center, by_context, None, None, None, None
+        return by_center, by_context, None, None, None
 
 
 def errors(rows: Tensor, columns: Tensor, mask: Tensor, weight: float) -> tuple[Tensor, Tensor]:

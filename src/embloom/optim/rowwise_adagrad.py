@@ -40,6 +40,12 @@ class RowwiseAdagrad(Optimizer):
             raise ValueError(f"initial={initial} must be at least 0, and eps={eps} above 0")
         super().__init__(params, {"lr": lr, "initial": initial, "eps": eps})
 
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """See torch. Gradients are taken as they come, in bfloat16 too, and not converted before."""
+        super().add_param_group(param_group)
+        for parameter in param_group["params"]:
+            parameter.grad_dtype = None
+
     @overload
     def step(self, closure: None = None) -> None: ...
     @overload
@@ -69,9 +75,9 @@ class RowwiseAdagrad(Optimizer):
             if table.device.type == "cpu":
                 move_rows(table, total, rows, values, group)
             else:
-                move(table, total, *summed(rows, values), group)
+                move(table, total, *summed(rows, values.to(table.dtype)), group)
             return
-        values = gradient.view_as(table)
+        values = gradient.view_as(table).to(table.dtype)
         total += mean_square(values)
         shape = (-1, *[1] * (table.ndim - 1))
         table.addcdiv_(values, (total.sqrt() + group["eps"]).view(shape), value=-group["lr"])
@@ -99,7 +105,7 @@ def move_rows(table: Tensor, total: Tensor, rows: Tensor, values: Tensor, group:
     def part(first: int, last: int) -> None:
         # This kernel adds up rows that lie anywhere several times as fast as `index_add_`.
         start, end = int(ends[first]), int(ends[last])
-        sums = torch.embedding_bag(values, place[start:end], begins[first:last] - start, mode=0)[0]
+        sums = torch.embedding_bag(values, place[start:end], begins[first:last] - start, mode=0)[0].to(table.dtype)
         move(table, total, found[first:last], sums, group)
 
     in_parts(len(found), LEAST_ROWS, part)
