@@ -6,6 +6,9 @@ import gzip
 import itertools
 import os
 import signal
+import subprocess
+import sys
+import textwrap
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +75,24 @@ def test_processes_change_nothing(tmp_path: Path) -> None:
     assert np.array_equal(one.tokens, two.tokens)
     assert np.array_equal(one.offsets, two.offsets)
     assert len(one.tokens) == 600 * 4000
+
+
+def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "big.txt").write_text(("word " * 1000 + "\n") * 2000)
+    script = tmp_path / "script.py"
+    reading = f"""
+from embloom.data.corpus import CorpusOptions, open_corpus
+from pathlib import Path
+corpus = open_corpus({str(tmp_path / "big.txt")!r}, CorpusOptions(), Path({str(tmp_path / "cache")!r}), workers=2)
+print(len(corpus.tokens))
+"""
+    script.write_text(reading)
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 1
+    assert "ValueError: a tokenizer process ended at once: in a script, put" in ended.stderr
+    script.write_text("if __name__ == '__main__':\n" + textwrap.indent(reading, "    "))
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    assert ended.stdout == "2000000\n"
 
 
 def test_cache_is_used_and_never_stale(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from embloom.data.tokenize import (
     Parts,
     TextOptions,
     read_blocks,
+    refuse_unguarded,
     text_files,
     tokenize_here,
     tokenize_parallel,
@@ -93,6 +94,7 @@ def open_corpus(
     Raises:
         ValueError: nothing is there, it cannot be read, or no word occurs `min_count` times.
     """
+    refuse_unguarded()
     files = text_files(path)
     key = _key(files, options)
     total = sum(file.stat().st_size for file in files)

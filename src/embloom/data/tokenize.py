@@ -216,6 +216,19 @@ class Parts:
     bad_bytes: int
 
 
+UNGUARDED = (
+    'a tokenizer process ended at once: in a script, put what reads the corpus under `if __name__ == "__main__":`, '
+    "or use dataset.workers=1"
+)
+
+
+def refuse_unguarded() -> None:
+    """Ends a worker that only began: it imports the script that started it, which without a guard would begin all
+    once more, and wait for the lock that its parent holds."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(1)
+
+
 def tokenize_here(blocks: Iterable[Block], folder: Path, options: TextOptions) -> Parts:
     """Tokenize in this process; see `tokenize_parallel`."""
     tokenizer = BlockTokenizer(options)
@@ -250,6 +263,7 @@ def tokenize_parallel(blocks: Iterable[Block], folder: Path, options: TextOption
             todo.put(None)
         return _collect(done, processes, total)
     finally:
+        todo.cancel_join_thread()  # what nobody will read need not be written
         for process in processes:
             process.terminate()
             process.join()
@@ -286,8 +300,11 @@ def _next_report(done: Any, processes: list[Any]) -> tuple[int, list[int], list[
         try:
             return done.get(timeout=0.5)
         except Empty:
-            if any(process.exitcode for process in processes):
+            codes = [process.exitcode or 0 for process in processes]
+            if min(codes) < 0:
                 raise ValueError("a tokenizer process was killed; is there memory enough?") from None
+            if any(codes):
+                raise ValueError(UNGUARDED) from None
 
 
 def _work(worker: int, todo: Any, done: Any, folder: Path, options: TextOptions) -> None:
