@@ -14,6 +14,7 @@ from embloom.compare.curves import thinned
 from embloom.compare.maps import project, turned
 from embloom.compare.points import Gatherer, common_words
 from embloom.compare.sprites import grid
+from embloom.encoders.skipgram import SkipGram
 
 
 @pytest.mark.parametrize("method", ["pca", "tsne"])
@@ -104,9 +105,8 @@ def test_words_that_all_runs_know_are_shown(tmp_path: Path) -> None:
 
 
 def test_tables_are_read_from_their_artifact(tmp_path: Path) -> None:
-    skipgram = pytest.importorskip("embloom.encoders.skipgram")
     run = read(made(tmp_path / "run", state="stopped"))
-    encoder, words = skipgram.SkipGram({"token": 30}, dim=4), names(30)
+    encoder, words = SkipGram({"token": 30}, dim=4), names(30)
     node = {"_target_": "embloom.encoders.skipgram.SkipGram", "dim": 4}
     keep(run.folder, encoder, node, {"sizes": {"token": 30}}, {}, keys={"embedding": words})
     (points,) = Gatherer(10, "embedding", {}).gather([run])
