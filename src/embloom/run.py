@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import logging
 import shlex
 import signal
 import sys
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -17,14 +15,11 @@ from typing import Any
 
 import torch
 import yaml
-from lightning.pytorch import Trainer
 from torch import nn
 
 from embloom import __version__, artifact, ddp
 from embloom.callbacks.checkpoints import StoppedError
-from embloom.callbacks.stop_signals import StopSignals
-from embloom.callbacks.together import NoProfiler, grouped
-from embloom.checkpoint_io import BEST, AtomicCheckpointIO, newest_good, read_checkpoint
+from embloom.checkpoint_io import BEST, newest_good, read_checkpoint
 from embloom.checks import problems
 from embloom.events import Events, rewind
 from embloom.files import write_whole
@@ -35,6 +30,7 @@ from embloom.probes.frozen import freeze, table_keys
 from embloom.runs import CONFIG, RunState, locked, read_state
 from embloom.seeding import mix
 from embloom.summary import print_summary
+from embloom.trainer import make_trainer
 
 METRICS = "metrics.json"
 
@@ -147,7 +143,7 @@ class Run:
         self.checkpoint: Path | None = None
         self.optimizer_changes: dict[str, Any] = {}
         self.events = Events(folder)
-        self.trainer = self.make_trainer()
+        self.trainer = make_trainer(config["trainer"], folder, self.events, parts.callbacks)
 
     def go(self) -> dict[str, float]:
         """Fits, tests, probes, writes the artifact; whatever happens, `run.json` says so."""
@@ -187,35 +183,6 @@ class Run:
         """What further processes need to build the same run; see `join`."""
         checkpoint = str(self.checkpoint) if self.checkpoint else None
         return {"config": self.config, "checkpoint": checkpoint, "optimizer_changes": self.optimizer_changes}
-
-    def make_trainer(self) -> Trainer:
-        """Lightning's trainer, from the `trainer` group and what embloom brings itself."""
-        quiet_lightning()
-        options = dict(self.config["trainer"])
-        if torch.cuda.is_available() and (precision := options.pop("matmul_precision", None)):
-            torch.set_float32_matmul_precision(precision)
-        options.pop("matmul_precision", None)
-        try:
-            return Trainer(
-                **options,
-                logger=self.events,
-                callbacks=grouped([*self.parts.callbacks, StopSignals()]),
-                profiler=NoProfiler(),
-                default_root_dir=self.folder,
-                plugins=[AtomicCheckpointIO()],
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                enable_checkpointing=True,
-                num_sanity_val_steps=0,
-                use_distributed_sampler=False,
-                enable_autolog_hparams=False,
-            )
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"trainer: {str(error).strip().splitlines()[0]}") from error
-        except Exception as error:
-            if type(error).__name__ == "MisconfigurationException":
-                raise ValueError(f"trainer: {str(error).strip().splitlines()[0]}") from error
-            raise
 
     def fit(self) -> None:
         """Trains, from the checkpoint if there is one; an encoder that is computed (PCA) is computed first."""
@@ -343,20 +310,3 @@ def settings_of(config: Mapping[str, Any], state: RunState) -> dict[str, Any]:
     for group in ("dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "init_from", "seed"):
         walk(group, config.get(group))
     return flat
-
-
-def quiet_lightning() -> None:
-    """Silences what Lightning says at every start; embloom says what matters itself."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (
-        ".*does not have many workers.*",
-        ".*is smaller than the logging interval.*",
-        ".*Checkpoint directory.*",
-        ".*LeafSpec.*",
-        ".*in eval mode at the start of training.*",  # a frozen model means to be
-        ".*treespec.*",
-        ".*sync_dist=True.*",  # the values logged are those of all processes already
-    ):
-        warnings.filterwarnings("ignore", message=message)
-    warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
