@@ -59,7 +59,7 @@ class Text(Dataset):
         batch_size: int,
         path: str | None = None,
         documents: Iterable[Sequence[str]] | None = None,
-        block: int = 32,
+        block: int = 64,
         negatives: int = 32,
         window: int = 5,
         dynamic_window: bool = True,
