@@ -1,6 +1,6 @@
 """`python -m embloom`, the same as the `embloom` command."""
 
-from embloom.cli import main
+from embloom.cli import command
 
 if __name__ == "__main__":
-    main()
+    command()

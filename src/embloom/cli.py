@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from embloom.groups import GROUPS, options
+from embloom.process import as_process, quick_imports
 
 USAGE = """\
 embloom trains embeddings, shows what each loss kept in them, and lets you reuse them.
@@ -44,6 +45,11 @@ all settings of a choice: embloom train dataset=mnist --cfg job
 """
 
 
+def command() -> None:
+    """The `embloom` command, as a process of its own."""
+    as_process(main)
+
+
 def main() -> None:
     """Runs the command in `sys.argv`."""
     arguments = sys.argv[1:]
@@ -62,8 +68,9 @@ def main() -> None:
     if name not in COMMANDS:
         from embloom.build import did_you_mean
 
+        hint = did_you_mean(name, COMMANDS)
         print(
-            f"there is no command '{name}'; {did_you_mean(name, COMMANDS)} See embloom --help",
+            f"there is no command '{name}'; {hint}{'' if hint.endswith('?') else ';'} see embloom --help",
             file=sys.stderr,
         )
         sys.exit(2)
@@ -105,7 +112,9 @@ def lazy(target: str, *first: str) -> Callable[[list[str]], None]:
 
     def run(arguments: list[str]) -> None:
         module, _, name = target.partition(":")
-        getattr(import_module(module), name)(*first, arguments)
+        with quick_imports():
+            function = getattr(import_module(module), name)
+        function(*first, arguments)
 
     return run
 

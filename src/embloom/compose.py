@@ -18,6 +18,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from embloom.groups import CONFIGS, GROUPS
+from embloom.process import quick_imports
 
 # Hydra's options that are followed by a value.
 VALUED = frozenset(
@@ -140,7 +141,8 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 def attempt(config: DictConfig, folder: Path, names: dict[str, str], directories: list[str]) -> dict[str, float]:
     """Trains; leaves no empty folder behind where nothing began."""
-    from embloom.run import start
+    with quick_imports():
+        from embloom.run import start
 
     try:
         container = plain(config)
@@ -186,7 +188,8 @@ def resume(folder: Path, overrides: list[str], own: str | None = None) -> None:
     Raises:
         ValueError: it is no run folder, or an override would make it another run.
     """
-    from embloom.run import resume as run
+    with quick_imports():
+        from embloom.run import resume as run
     from embloom.runs import CONFIG, read_state
 
     state = read_state(folder)
@@ -251,7 +254,8 @@ def default_config() -> dict[str, Any]:
 
 def worker(arguments: list[str]) -> None:
     """A further process of a training in several; the first one starts the others with the run folder."""
-    from embloom.run import join
+    with quick_imports():
+        from embloom.run import join
 
     folder = Path(arguments[0])
     stoppable(folder, lambda: join(folder))
