@@ -8,7 +8,7 @@ separated by spaces, in its fastest mode (`corpus_file`) with as many workers as
 of experiment=skipgram: skip-gram, 100 dimensions, window 5, 5 negatives, sample 1e-3, min_count 5.
 
 - training: the loop alone, vocabulary and start-up apart; raw words (before subsampling) a second.
-- whole command: from nothing to saved vectors in new processes, vocabulary included.
+- whole command: from nothing to saved vectors in new processes, vocabulary included; 1 epoch and 5, the default.
 - arithmetic: floating-point operations of embloom's matrix products a second, against a large bfloat16 or float32
   product on the same cores.
 - --quality trains 5 epochs a seed and prints Spearman's correlations and the analogy accuracy of both; FOLDER holds
@@ -127,19 +127,19 @@ def peak(threads: int) -> dict[str, float]:
     return found
 
 
-def whole_commands(options: argparse.Namespace, raw: Path, folder: Path) -> tuple[float, float]:
+def whole_commands(options: argparse.Namespace, raw: Path, folder: Path, epochs: int) -> tuple[float, float]:
     """Seconds of both whole commands: embloom from the text, gensim from its tokens, each to saved vectors."""
     cache = folder / "whole-cache"
     shutil.rmtree(cache, ignore_errors=True)
     environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
     run = [f"hydra.run.dir={folder / 'whole'}", "probe=[]", "callbacks=[checkpoints,metrics]"]
     began = time.perf_counter()
-    command = [sys.executable, "-m", "embloom", "train", *overrides(options, cache, options.epochs), *run]
+    command = [sys.executable, "-m", "embloom", "train", *overrides(options, cache, epochs), *run]
     subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
     ours = time.perf_counter() - began
     shutil.rmtree(folder / "whole")
     began = time.perf_counter()
-    arguments = [str(raw), str(folder / "vectors.bin"), str(options.threads), str(options.epochs), repr(SETTINGS)]
+    arguments = [str(raw), str(folder / "vectors.bin"), str(options.threads), str(epochs), repr(SETTINGS)]
     subprocess.run([sys.executable, "-c", WHOLE, *arguments], check=True, env=environment)
     return ours, time.perf_counter() - began
 
@@ -170,8 +170,9 @@ def speed(options: argparse.Namespace, folder: Path) -> None:
     for name, most in peak(options.threads).items():
         print(f"arithmetic: {flops / 1e9:.0f} GFLOP/s of {most / 1e9:.0f} in large {name} products, {flops / most:.0%}")
     if not options.limit_gensim:
-        mine, other = whole_commands(options, file, folder)
-        print(f"whole command: embloom {mine:.1f} s, gensim {other:.1f} s, {other / mine:.2f} x")
+        for epochs in (1, 5):
+            mine, other = whole_commands(options, file, folder, epochs)
+            print(f"whole command, epochs={epochs}: embloom {mine:.1f} s, gensim {other:.1f} s, {other / mine:.2f} x")
 
 
 def shortened(file: Path, documents: int) -> tuple[Path, float]:
