@@ -130,6 +130,7 @@ def test_mistake_gets_a_message_that_helps(name: str, tmp_path: Path) -> None:
     output = (tmp_path / "output.txt").read_text()
     assert process.exitcode == 2, output
     assert "Traceback" not in output
+    assert "Error executing job" not in output
     message = "\n".join(line for line in output.splitlines() if line.startswith(("error: ", "there is")))
     assert re.search(says, message), output
     assert len(message) < 700

@@ -39,7 +39,8 @@ def main() -> None:
     options, overrides = parser.parse_known_args()
     vectors = options.vectors or str(options.folder / "words")
     if options.text:
-        trained(options.folder / "words", "experiment=skipgram", f"dataset.path={options.text}")
+        # Wide windows: what a review is about and thinks of it is more than the next word.
+        trained(options.folder / "words", "experiment=skipgram", f"dataset.path={options.text}", "dataset.window=15")
     found: dict[int, dict[str, list[float]]] = {}
     for labels in map(int, options.labels.split(",")):
         for start, experiment in STARTS.items():

@@ -15,6 +15,7 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from embloom.groups import CONFIGS, GROUPS
@@ -58,7 +59,21 @@ def train(arguments: list[str]) -> None:
     arguments = [spelled(argument) for argument in arguments]
     import_from(config_dir(arguments))
     sys.argv = [sys.argv[0], *options_first(arguments), *sweep_options(arguments)]
-    hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(job)()
+    failures: list[Exception] = []
+
+    def kept(config: DictConfig) -> float | None:
+        try:
+            return job(config)
+        except Exception as error:
+            # In a sweep Hydra's line says which job it was; of a single one it would only repeat the command.
+            if HydraConfig.get().mode is RunMode.MULTIRUN:
+                raise
+            failures.append(error)
+            return None
+
+    hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(kept)()
+    if failures:
+        raise failures[0]
 
 
 def spelled(argument: str) -> str:

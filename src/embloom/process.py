@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def quick_imports() -> Iterator[None]:
-    """No garbage collection while modules are imported, and none of them later."""
+    """No garbage collection while modules are imported."""
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if enabled:
-            gc.freeze()
             gc.enable()
 
 

@@ -146,7 +146,7 @@ def row_of(folder: Path) -> dict[str, Any]:
 def best_probe(metrics: Mapping[str, float]) -> tuple[str, float] | None:
     """The probe that is the farthest above chance, where that is known; those that are no scores do not count."""
     probes = {k.removeprefix("probe/"): v for k, v in metrics.items() if k.startswith("probe/")}
-    scores = {k: v for k, v in probes.items() if not k.startswith(NO_SCORES) and not k.endswith("_coverage")}
+    scores = {k: v for k, v in probes.items() if not k.startswith(NO_SCORES) and "_coverage" not in k}
 
     def gain(item: tuple[str, float]) -> float:
         chance = probes.get(f"chance_{item[0].partition('_')[2]}", 0.0)

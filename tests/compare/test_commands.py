@@ -14,6 +14,7 @@ from PIL import Image
 
 from compare.made import made
 from embloom.cli import main
+from embloom.compare.table import brief
 from embloom.runs import best_probe, locked
 
 
@@ -120,6 +121,15 @@ def test_best_probe_is_the_farthest_above_chance() -> None:
                "probe/effective_rank": 9.0, "test/loss": 3.0}  # fmt: skip
     assert best_probe(metrics) == ("knn_shape", 0.8)
     assert best_probe({"probe/chance_label": 0.1}) is None
+    words = {"probe/word_similarity": 0.4, "probe/word_similarity_coverage_RG": 0.99, "probe/analogies_coverage": 0.9}
+    assert best_probe(words) == ("word_similarity", 0.4)
+
+
+def test_tables_leave_out_coverage_and_many_sections() -> None:
+    sections = [f"probe/analogies_section{n}" for n in range(14)]
+    files = ["probe/word_similarity_RG", "probe/word_similarity_MEN"]
+    tags = [*files, "probe/word_similarity_coverage_RG", "probe/word_similarity", "probe/analogies", *sections]
+    assert brief([*tags, "probe/analogies_coverage"]) == [*files, "probe/word_similarity", "probe/analogies"]
 
 
 def test_rm_deletes_runs_and_nothing_else(

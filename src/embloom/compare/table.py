@@ -20,6 +20,7 @@ from rich.text import Text
 from embloom.compare.collect import Recorded, Row, differing, loss_groups, rows, short, shown
 
 CHANCE = "probe/chance_"
+MANY = 8  # parts of a probe; beyond that the tables show its mean only, `--csv` and `--json` all
 LONGEST = 40
 
 
@@ -49,7 +50,7 @@ class Comparison:
         self.keys = [key for key in differing(runs) if any(key in row.settings for row in self.rows)]
         tags = list(dict.fromkeys(tag for run in runs for tag in run.metrics))
         self.tags = tags
-        self.probes = [tag for tag in tags if tag.startswith("probe/") and not tag.startswith(CHANCE)]
+        self.probes = brief([tag for tag in tags if tag.startswith("probe/") and not tag.startswith(CHANCE)])
         self.scores = [tag for tag in tags if tag.startswith("test/") and not is_loss(tag)]
         self.chance = self._chance()
         self.sorted_by = self._sort(sort)
@@ -126,6 +127,14 @@ class Comparison:
             runs = " ".join(str(run.folder) for run in row.runs)
             writer.writerow([row.name, *settings, len(row.runs), self.groups[id(row)], *values, runs])
         return text.getvalue()
+
+
+def brief(tags: Sequence[str]) -> list[str]:
+    """Without coverage, and without the parts of a probe that has many, such as the sections of analogies."""
+    scores = [tag for tag in tags if "_coverage" not in tag]
+    parts = {tag: [part for part in scores if part.startswith(f"{tag}_")] for tag in scores}
+    many = {part for found in parts.values() if len(found) > MANY for part in found if not parts[part]}
+    return [tag for tag in scores if tag not in many]
 
 
 def is_loss(tag: str) -> bool:
