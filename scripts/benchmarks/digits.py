@@ -1,6 +1,6 @@
 """Times an epoch of the MNIST recipe: embloom, a bare PyTorch loop over tensors, and the usual DataLoader.
 
-    python scripts/benchmarks/digits.py ROOT [--epochs 10] [--batch-size 512]
+    python scripts/benchmarks/digits.py ROOT [--epochs 10] [--batch-size 512] [--precision bf16-mixed]
 
 ROOT is torchvision's folder of MNIST. All train the same model with the same optimizer, schedule and loss, in one
 process, taking turns epoch by epoch, so that a machine whose speed drifts drifts for all. embloom runs with all its
@@ -109,9 +109,11 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=512)
+    parser.add_argument("--precision", default="32-true", help="embloom's trainer.precision; the others keep float32")
     options = parser.parse_args()
     overrides = ["dataset=mnist", f"dataset.root={options.root}", f"dataset.batch_size={options.batch_size}"]
-    config = plain(composed([*overrides, "trainer=cpu", f"trainer.max_epochs={options.epochs + 1}"], []))
+    config = plain(composed([*overrides, "trainer=cpu", f"trainer.max_epochs={options.epochs + 1}",
+                             f"trainer.precision={options.precision}"], []))  # fmt: skip
     parts = prepared(config)
     parts.dataset.setup("fit")
     columns = parts.dataset.columns["train"]
