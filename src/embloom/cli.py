@@ -84,7 +84,7 @@ def groups_text() -> str:
 
 def guarded(command: Callable[[list[str]], None], arguments: list[str]) -> None:
     """Calls a command; a mistake of the user's gives a short message and exit status 2."""
-    full = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    asked = os.environ.get("HYDRA_FULL_ERROR", "0")
     # Hydra prints errors its own way and exits with 1 unless it is told to let them through.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
@@ -100,11 +100,13 @@ def guarded(command: Callable[[list[str]], None], arguments: list[str]) -> None:
         from embloom.errors import message_for
 
         message = message_for(error)
-        if full or message is None:
+        if asked == "1" or message is None:
             raise
         for line in message.splitlines():
             print(f"error: {line}", file=sys.stderr)
         sys.exit(2)
+    finally:
+        os.environ["HYDRA_FULL_ERROR"] = asked  # who called this in a process of their own goes on with it
 
 
 def lazy(target: str, *first: str) -> Callable[[list[str]], None]:

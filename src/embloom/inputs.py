@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from embloom.data.pixels import Pixels
-from embloom.data.text_files import FIELD_LIMIT, is_table, opened, table_rows
+from embloom.data.text_files import cells, is_table, opened, table_rows
 
 PICTURES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm"])
 THREADS = 4
@@ -91,9 +90,8 @@ def picture_parts(paths: Iterable[str], pixels: Pixels, size: int) -> Iterator[P
 
 def feature_parts(path: Path, features: int, size: int) -> Iterator[Part]:
     """Rows of numbers of a CSV file, with or without a line of names."""
-    csv.field_size_limit(FIELD_LIMIT)
     with opened(path) as file:
-        reader = csv.reader(file, delimiter="\t" if ".tsv" in path.name.lower() else ",")
+        reader = cells(file, path)
         rows: list[list[float]] = []
         done = 0
         for row in reader:

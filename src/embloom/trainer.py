@@ -31,9 +31,9 @@ def make_trainer(options: Mapping[str, Any], folder: Path, events: Events, callb
     """
     quiet_lightning()
     passed = dict(options)
-    if torch.cuda.is_available() and (precision := passed.pop("matmul_precision", None)):
+    precision = passed.pop("matmul_precision", None)
+    if precision and torch.cuda.is_available():
         torch.set_float32_matmul_precision(precision)
-    passed.pop("matmul_precision", None)
     try:
         return Trainer(
             **passed,

@@ -170,8 +170,7 @@ class LabelledText(Dataset):
 
     def inputs(self) -> dict[str, Any]:
         """How new texts are cut into words."""
-        options = self.options
-        return {"text": {"pattern": options.pattern, "lowercase": options.lowercase, "tokenizer": options.tokenizer}}
+        return self.options.as_inputs()
 
     def fingerprint(self) -> dict[str, Any]:
         """What identifies the data, for the artifact's card."""

@@ -201,8 +201,7 @@ class Text(Dataset):
 
     def inputs(self) -> dict[str, Any]:
         """How new texts are cut into words."""
-        text = self.options.text
-        return {"text": {"pattern": text.pattern, "lowercase": text.lowercase, "tokenizer": text.tokenizer}}
+        return self.options.text.as_inputs()
 
     def keys(self) -> dict[str, list[str]]:
         """What the rows of tables over a column are called."""

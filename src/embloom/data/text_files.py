@@ -7,7 +7,7 @@ import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 FIELD_LIMIT = 1 << 30  # characters in a cell; Python's own limit is 131,072
@@ -16,6 +16,12 @@ FIELD_LIMIT = 1 << 30  # characters in a cell; Python's own limit is 131,072
 def is_table(path: Path) -> bool:
     """Whether a file's name says that it is a table."""
     return path.name.lower().endswith(TABLES)
+
+
+def cells(file: IO[str], path: Path) -> Any:
+    """A `csv.reader` of a table that is open: TSV by its name, cells of any length."""
+    csv.field_size_limit(FIELD_LIMIT)
+    return csv.reader(file, delimiter="\t" if ".tsv" in path.name.lower() else ",")
 
 
 def find_split(path: Path, split: str) -> Path | None:
@@ -57,12 +63,10 @@ def table_rows(path: Path, columns: tuple[str, ...], where: str = "dataset") -> 
     Raises:
         ValueError: it cannot be read, a column is missing, or a row is short.
     """
-    csv.field_size_limit(FIELD_LIMIT)
-    delimiter = "\t" if ".tsv" in path.name.lower() else ","
     with opened(path) as file:
-        reader = csv.reader(file, delimiter=delimiter)
+        reader = cells(file, path)
         try:
-            header = next(reader, [])
+            header: list[str] = next(reader, [])
             missing = [name for name in columns if name not in header]
             if missing:
                 there = ", ".join(header)[:200]

@@ -49,6 +49,10 @@ class TextOptions:
     document: str = "line"  # or "file"
     tokenizer: str | None = None  # "package.module.Class", a `Tokenizer` instead of the pattern
 
+    def as_inputs(self) -> dict[str, dict[str, object]]:
+        """For an artifact's card: how new texts are cut into words."""
+        return {"text": {"pattern": self.pattern, "lowercase": self.lowercase, "tokenizer": self.tokenizer}}
+
 
 @dataclass(frozen=True)
 class Block:

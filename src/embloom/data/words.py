@@ -27,7 +27,7 @@ class Words:
     def __init__(self, options: TextOptions, vocabulary: Sequence[str] | None = None) -> None:
         self.tokenizer = BlockTokenizer(options)
         self.known = None if vocabulary is None else {word: number for number, word in enumerate(vocabulary)}
-        self.place = np.full(1, -1, np.int64)
+        self.place = np.zeros(0, np.int64)
 
     @classmethod
     def described(cls, about: Mapping[str, Any], vocabulary: Sequence[str]) -> Words:
@@ -56,9 +56,7 @@ class Words:
         met = self.tokenizer.words
         if self.known is None:
             return np.arange(-1, len(met) - 1)
-        fresh = islice(met, len(self.place) if len(self.place) > 1 else 0, None)
-        if len(self.place) <= 1:
-            self.place = np.full(0, -1, np.int64)
+        fresh = islice(met, len(self.place), None)
         found = np.fromiter((self.known.get(word, -1) for word in fresh), np.int64)
         self.place = np.concatenate([self.place, found])
         if len(self.place):
