@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 import embloom
+from embloom.assembly.compose import options_first
+from embloom.assembly.groups import CONFIGS, GROUPS
 from embloom.cli import COMMANDS
-from embloom.compose import options_first
-from embloom.groups import CONFIGS, GROUPS
 from harness import command, finish, fork
 
 QUICK = ("trainer=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=3", "probe=[knn]", "callbacks=checkpoints")

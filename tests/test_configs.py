@@ -13,12 +13,12 @@ import yaml
 from PIL import Image
 
 import embloom
-from embloom.build import build, locate
-from embloom.checks import problems
-from embloom.compose import composed, plain
+from embloom.assembly.build import build, locate
+from embloom.assembly.checks import problems
+from embloom.assembly.compose import composed, plain
+from embloom.assembly.groups import CONFIGS, GROUPS
 from embloom.data.base import Dataset
-from embloom.groups import CONFIGS, GROUPS
-from embloom.parts import build_parts
+from embloom.training.components import build_parts
 from idx import write_mnist
 from training import configuration, trained
 

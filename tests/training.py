@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from embloom.compose import composed, plain
-from embloom.run import start
+from embloom.assembly.compose import composed, plain
+from embloom.training.run import start
 
 SMALL_DIGITS = ("trainer.accelerator=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=3", "probe=[chance]")
 

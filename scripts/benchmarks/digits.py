@@ -28,11 +28,11 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from embloom.compose import composed, plain
+from embloom.assembly.compose import composed, plain
 from embloom.encoders.dropout import Dropout
+from embloom.files.run_folder import RunState
 from embloom.optim.schedules import OneCycle
-from embloom.run import Run, prepared
-from embloom.runs import RunState
+from embloom.training.run import Run, prepared
 
 Batches = Any
 

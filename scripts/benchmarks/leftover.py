@@ -21,7 +21,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from embloom.runs import find_runs
+from embloom.files.run_folder import find_runs
 
 LABELS = ("color", "shape")
 PROBES = ("linear", "knn", "mlp")

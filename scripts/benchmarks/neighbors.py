@@ -11,7 +11,7 @@ import time
 
 import torch
 
-from embloom.neighbors import Neighbors
+from embloom.artifact.neighbors import Neighbors
 
 
 def main() -> None:

@@ -35,11 +35,11 @@ import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from embloom.compose import composed, plain
+from embloom.assembly.compose import composed, plain
 from embloom.data.corpus import Corpus
 from embloom.data.text import Text
-from embloom.run import Run, prepared
-from embloom.runs import RunState
+from embloom.files.run_folder import RunState
+from embloom.training.run import Run, prepared
 
 SETTINGS: dict[str, Any] = {
     "sg": 1, "vector_size": 100, "window": 5, "negative": 5, "sample": 1e-3, "min_count": 5,

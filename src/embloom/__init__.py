@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from embloom.artifact import Embedding, load
+    from embloom.artifact.embedding import Embedding, load
 
 __version__ = "0.1.0"
 __all__ = ["Embedding", "__version__", "load"]
@@ -16,7 +16,7 @@ __all__ = ["Embedding", "__version__", "load"]
 
 def __getattr__(name: str) -> Any:
     if name in ("Embedding", "load"):
-        from embloom import artifact
+        from embloom.artifact import embedding
 
-        return getattr(artifact, name)
+        return getattr(embedding, name)
     raise AttributeError(f"module 'embloom' has no attribute {name!r}")

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from embloom.groups import GROUPS, options
-from embloom.process import as_process, quick_imports
+from embloom.assembly.groups import GROUPS, options
+from embloom.startup import as_process, quick_imports
 
 USAGE = """\
 embloom trains embeddings, shows what each loss kept in them, and lets you reuse them.
@@ -63,10 +63,10 @@ def main() -> None:
         print(__version__)
         return
     if name == "_worker":
-        guarded(lazy("embloom.compose:worker"), arguments[1:])
+        guarded(lazy("embloom.assembly.compose:worker"), arguments[1:])
         return
     if name not in COMMANDS:
-        from embloom.build import did_you_mean
+        from embloom.assembly.build import did_you_mean
 
         hint = did_you_mean(name, COMMANDS)
         print(
@@ -125,20 +125,20 @@ def completion(arguments: list[str]) -> None:
     """`embloom completion SHELL`: prints what the shell has to evaluate."""
     if arguments not in (["bash"], ["zsh"]):
         raise ValueError('name the shell: eval "$(embloom completion bash)" or eval "$(embloom completion zsh)"')
-    script = (Path(__file__).parent / "completion.bash").read_text(encoding="utf-8")
+    script = (Path(__file__).parent / "commands" / "completion.bash").read_text(encoding="utf-8")
     print(("autoload -U +X bashcompinit && bashcompinit\n" if arguments == ["zsh"] else "") + script, end="")
 
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
-    "train": lazy("embloom.compose:train"),
-    "resume": lazy("embloom.compose:resume_command"),
-    "runs": lazy("embloom.listing:runs"),
-    "rm": lazy("embloom.listing:remove"),
-    "compare": lazy("embloom.compare.command:compare"),
-    "map": lazy("embloom.compare.command:draw"),
-    **{name: lazy("embloom.ask:ask", name) for name in ("neighbors", "analogy", "midpoint", "outlier")},
-    "encode": lazy("embloom.encode:main"),
-    "export": lazy("embloom.export:main"),
-    "card": lazy("embloom.describe:main"),
+    "train": lazy("embloom.assembly.compose:train"),
+    "resume": lazy("embloom.assembly.compose:resume_command"),
+    "runs": lazy("embloom.commands.runs:runs"),
+    "rm": lazy("embloom.commands.runs:remove"),
+    "compare": lazy("embloom.commands.compare:compare"),
+    "map": lazy("embloom.commands.compare:draw"),
+    **{name: lazy("embloom.commands.words:ask", name) for name in ("neighbors", "analogy", "midpoint", "outlier")},
+    "encode": lazy("embloom.commands.encode:main"),
+    "export": lazy("embloom.commands.export:main"),
+    "card": lazy("embloom.commands.card:main"),
     "completion": completion,
 }

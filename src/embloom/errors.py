@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from embloom.groups import options
+from embloom.assembly.groups import options
 
 
 def message_for(error: BaseException) -> str | None:
@@ -77,7 +77,7 @@ def of_option(group: str, option: str) -> str:
 
 def of_key(key: str) -> str:
     """A key that the configuration does not have."""
-    from embloom.compose import default_config
+    from embloom.assembly.compose import default_config
 
     known = list(flat_keys(default_config()))
     close = difflib.get_close_matches(key, known, n=3, cutoff=0.6)

@@ -12,7 +12,7 @@ from tensorboard.plugins.projector.projector_plugin import _read_tensor_tsv_file
 
 import embloom
 from embloom.compare.points import drawn
-from embloom.parts import build_parts
+from embloom.training.components import build_parts
 from training import SMALL_DIGITS, configuration, trained
 
 

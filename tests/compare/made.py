@@ -11,9 +11,9 @@ import yaml
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from embloom import artifact
-from embloom.parts import build_parts
-from embloom.runs import CONFIG, RunState
+from embloom.artifact import embedding as artifact
+from embloom.files.run_folder import CONFIG, RunState
+from embloom.training.components import build_parts
 from training import configuration
 
 METRICS = {"val/loss": 0.5, "test/loss": 0.4, "test/loss_cross_entropy": 0.4, "test/accuracy_cross_entropy": 0.9,

@@ -13,7 +13,7 @@ from embloom.compare.collect import read
 from embloom.compare.curves import thinned
 from embloom.compare.maps import project, turned
 from embloom.compare.points import Gatherer, common_words
-from embloom.compare.sprites import grid
+from embloom.data.sprites import grid
 from embloom.encoders.skipgram import SkipGram
 
 

@@ -11,7 +11,7 @@ from torchvision.models import resnet18
 
 import embloom
 from embloom.encoders.torchvision import MEAN, STD, TorchVision
-from embloom.init_from import begin
+from embloom.training.init_from import begin
 from training import trained
 
 PICTURE = (1, 32, 32)

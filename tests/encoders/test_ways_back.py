@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from sklearn.decomposition import PCA as SKLEARN_PCA
 from torch import Tensor, nn
 
-from embloom import artifact
+from embloom.artifact import embedding as artifact
 from embloom.encoders.autoencoder import Autoencoder
 from embloom.encoders.conv import Conv
 from embloom.encoders.conv_autoencoder import ConvAutoencoder

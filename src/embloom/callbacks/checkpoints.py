@@ -10,8 +10,8 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from embloom.checkpoint_io import BEST, FORMAT_VERSION, link, replace_last
-from embloom.events import Events
+from embloom.files.checkpoint import BEST, FORMAT_VERSION, link, replace_last
+from embloom.training.tensorboard import Events
 
 
 class StoppedError(Exception):
@@ -111,7 +111,7 @@ class Checkpoints(Checkpoint):
 
     def save(self, trainer: Trainer, position: tuple[int, int], best: bool = False) -> None:
         """Writes the checkpoint of this moment as `last`, and as `best` too."""
-        from embloom.module import EmbeddingModule
+        from embloom.training.module import EmbeddingModule
 
         assert isinstance(trainer.lightning_module, EmbeddingModule)
         trainer.lightning_module.check_finite()

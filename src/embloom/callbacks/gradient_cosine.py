@@ -10,8 +10,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from embloom.events import Events
-from embloom.module import EmbeddingModule
+from embloom.training.module import EmbeddingModule
+from embloom.training.tensorboard import Events
 
 
 class GradientCosine(Callback):

@@ -9,8 +9,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from embloom.callbacks.reconstructions import save_picture
-from embloom.events import Events
-from embloom.module import EmbeddingModule
+from embloom.training.module import EmbeddingModule
+from embloom.training.tensorboard import Events
 
 
 class LatentGrid(Callback):

@@ -7,8 +7,8 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from embloom.events import Events
-from embloom.module import EmbeddingModule
+from embloom.training.module import EmbeddingModule
+from embloom.training.tensorboard import Events
 
 
 class LossWeights(Callback):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from embloom.events import Events
-from embloom.module import EmbeddingModule
 from embloom.probes.frozen import Probe, freeze
+from embloom.training.module import EmbeddingModule
+from embloom.training.tensorboard import Events
 
 
 class Probing(Callback):

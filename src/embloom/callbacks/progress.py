@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from embloom.module import EmbeddingModule
+from embloom.training.module import EmbeddingModule
 
 
 class ProgressBar(Callback):

@@ -12,11 +12,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from embloom.compare.points import drawn
-from embloom.compare.sprites import grid
 from embloom.data.base import Dataset
-from embloom.events import Events
-from embloom.files import write_whole
-from embloom.module import EmbeddingModule
+from embloom.data.sprites import grid
+from embloom.files.atomic import write_whole
+from embloom.training.module import EmbeddingModule
+from embloom.training.tensorboard import Events
 
 # TensorBoard looks for it beside the event files, so that one --logdir shows every run.
 CONFIG = "projector_config.pbtxt"

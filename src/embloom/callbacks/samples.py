@@ -6,8 +6,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from embloom.callbacks.reconstructions import interleaved, save_picture
-from embloom.events import Events
-from embloom.module import EmbeddingModule
+from embloom.training.module import EmbeddingModule
+from embloom.training.tensorboard import Events
 
 
 class Samples(Callback):

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from embloom.runs import CONFIG, RunState, find_runs, is_locked, read_state
+from embloom.files.run_folder import CONFIG, RunState, find_runs, is_locked, read_state
 
 NAMED = ("dataset", "encoder", "loss")
 # Where and how data is kept, which changes no result.

@@ -235,7 +235,7 @@ def sprite(pictures: Tensor | None) -> dict[str, Any] | None:
         return None
     from PIL import Image
 
-    from embloom.compare.sprites import grid
+    from embloom.data.sprites import grid
 
     content, columns, (height, width) = grid(pictures, THUMB)
     file = io.BytesIO()

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from embloom.artifact import Embedding, load
-from embloom.build import build
+from embloom.artifact.embedding import Embedding, load
+from embloom.assembly.build import build
 from embloom.compare.collect import TRAINING_ONLY, Recorded
 from embloom.data.base import Dataset
 from embloom.seeding import generator

@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from embloom.artifact.readers.image import Pixels
 from embloom.data.base import EVAL_BATCH, Split
 from embloom.data.batches import Order
 from embloom.data.images import ImageDataset
-from embloom.data.pixels import Pixels
 
 EXTENSIONS = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm"])
 Sample = tuple[Path, int]

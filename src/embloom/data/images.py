@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from embloom.artifact.readers.image import Pixels
 from embloom.data.base import Dataset
-from embloom.data.pixels import Pixels
 from embloom.seeding import generator
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from embloom.artifact.readers.text import Words, counted, renumbered
 from embloom.data.base import EVAL_BATCH, Dataset, Split
 from embloom.data.batches import Batches, Order
-from embloom.data.text_files import find_split, labelled
 from embloom.data.tokenize import PATTERN, TextOptions, compile_pattern, load_tokenizer
-from embloom.data.words import Words, counted, renumbered
+from embloom.files.tables import find_split, labelled
 from embloom.seeding import generator
 
 Texts = dict[str, Tensor]  # `token` (T,), `length` (N,), `label` (N,)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embloom.build import did_you_mean
+from embloom.assembly.build import did_you_mean
 
 # Of ImageNet, which all classification weights of torchvision expect (Krizhevsky et al. 2012; torchvision's docs).
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -197,7 +197,7 @@ def read_state(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: there is none.
     """
-    from embloom.sources import of_safetensors, of_torch
+    from embloom.artifact.weights import of_safetensors, of_torch
 
     if not path.is_file():
         raise ValueError(f"encoder.weights={path} is no file: name one, or 'default' to download torchvision's")

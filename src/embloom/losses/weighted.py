@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from embloom.build import build, locate
-from embloom.wiring import Wire
+from embloom.assembly.build import build, locate
+from embloom.assembly.wiring import Wire
 
 LEARNED = "learned"
 

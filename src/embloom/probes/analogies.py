@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from embloom.artifact.word_vectors import METHODS, SHIFT
 from embloom.data.grammar import questions
 from embloom.probes.frozen import Frozen, Probe
-from embloom.words import METHODS, SHIFT
 
 CHUNK = 256
 Question = tuple[str, str, str, str]

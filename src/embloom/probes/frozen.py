@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from embloom.assembly.wiring import Wire
 from embloom.data.base import Dataset, Split
-from embloom.wiring import Wire
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""How raw inputs become tensors, a kind a file."""

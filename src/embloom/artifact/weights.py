@@ -1,0 +1,132 @@
+"""Weights to start a model from, whatever file they come in: a run, an artifact, a checkpoint, word vectors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from embloom.artifact import embedding as artifact
+from embloom.files.checkpoint import BEST, newest_good, read_checkpoint
+
+ENCODER = "encoder."
+TABLE = "embedding"  # what the only table of a word-vector file is called
+
+
+@dataclass
+class Source:
+    """Named tensors, read without executing anything.
+
+    Attributes:
+        path: what was read.
+        weights: name -> tensor, on the CPU.
+        keys: table -> what its rows are called (words); the table is the tensor of that name, or `<name>.weight`.
+        content_hash: identifies the content.
+    """
+
+    path: Path
+    weights: dict[str, Tensor]
+    keys: dict[str, list[str]] = field(default_factory=dict)
+    content_hash: str = ""
+
+    def find(self, name: str) -> str | None:
+        """The tensor that a name stands for, where a table may go with or without `.weight`."""
+        for candidate in (name, name.removesuffix(".weight"), f"{name}.weight"):
+            if candidate in self.weights:
+                return candidate
+        return None
+
+    def rows(self, name: str) -> list[str] | None:
+        """What the rows of a tensor are called, if they are called anything."""
+        return self.keys.get(name, self.keys.get(name.removesuffix(".weight")))
+
+
+def read_source(path: str | Path) -> Source:
+    """Reads a run folder, an artifact, a checkpoint, a PyTorch state dict, a safetensors file or word vectors.
+
+    Raises:
+        ValueError: there is nothing, or it is none of these, or it asks for code to be executed.
+    """
+    place = Path(path).expanduser()
+    if place.is_dir():
+        return of_folder(place)
+    if not place.is_file():
+        raise ValueError(
+            f"there is nothing at {place}: name a run folder, an artifact, a checkpoint or a file of vectors"
+        )
+    if place.suffix == ".safetensors":
+        return of_safetensors(place)
+    if zipfile.is_zipfile(place):
+        return of_torch(place)
+    from embloom.files.word2vec import read_vectors
+
+    words, vectors = read_vectors(place)
+    return Source(place, {TABLE: vectors}, {TABLE: words}, file_hash(place))
+
+
+def of_folder(folder: Path) -> Source:
+    """A run: its artifact, or its best checkpoint where it has not finished; or an artifact's own folder."""
+    for candidate in (folder / "embeddings", folder):
+        if (candidate / artifact.CARD).is_file():
+            card, weights = artifact.read(candidate)
+            return Source(candidate, weights, card.get("keys", {}), card["content_hash"])
+    checkpoints = folder / "checkpoints"
+    found = checkpoints / BEST if (checkpoints / BEST).is_file() else newest_good(checkpoints)[0]
+    if found is None:
+        raise ValueError(f"{folder} holds neither an artifact (embeddings/) nor a checkpoint that can be read")
+    return of_torch(found)
+
+
+def of_safetensors(path: Path) -> Source:
+    """Any safetensors file; `embloom export` and `encode` write row names into its metadata."""
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+        weights = safetensors.torch.load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    return Source(
+        path, weights, json.loads(metadata.get("keys", "{}")), metadata.get("content_hash") or file_hash(path)
+    )
+
+
+def of_torch(path: Path) -> Source:
+    """A checkpoint of embloom's, of which the encoder counts, or a state dict that `torch.save` wrote."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises almost anything on garbage
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise ValueError(f"{path} holds no weights that can be read: {reason}") from error
+    if isinstance(content, dict) and "embloom_format" in content:
+        state = read_checkpoint(path)["state_dict"]
+        weights = {name.removeprefix(ENCODER): tensor for name, tensor in state.items()}
+        return Source(path, weights, keys_beside(path), file_hash(path))
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise ValueError(f"{path} is no state dict: it must map names to tensors")
+    return Source(path, dict(content), {}, file_hash(path))
+
+
+def keys_beside(checkpoint: Path) -> dict[str, list[str]]:
+    """The row names of a checkpoint's tables, from the artifact that the same run has left, if any."""
+    folder = checkpoint.parent.parent / "embeddings"
+    if not (folder / artifact.CARD).is_file():
+        return {}
+    card: dict[str, Any] = artifact.read_card(folder)
+    return card.get("keys", {})
+
+
+def file_hash(path: Path) -> str:
+    """Identifies a file's content."""
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,15 @@
+"""The groups of the configuration, and where their files are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+# In a wheel they lie inside the package; in a checkout at its top, where people read them first.
+CONFIGS = next((p for p in (PACKAGE / "configs", PACKAGE.parents[1] / "configs") if p.is_dir()), PACKAGE / "configs")
+GROUPS = ("experiment", "dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "callbacks", "probe")
+
+
+def options(group: str) -> list[str]:
+    """What can be selected in a group."""
+    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))

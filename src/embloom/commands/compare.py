@@ -1,0 +1,173 @@
+"""`embloom compare` and `embloom map`: what is asked for, and in which order it is answered."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from embloom.compare.collect import Recorded, folders, read
+from embloom.files.atomic import write_whole
+
+if TYPE_CHECKING:
+    from embloom.compare.points import Points
+    from embloom.compare.table import Comparison
+
+DATA_OVERRIDE = re.compile(r"dataset\.(\w+)=(.*)", re.DOTALL)
+MAPS = "pca,tsne"
+
+
+def compare(arguments: list[str]) -> None:
+    """`embloom compare RUN ...`."""
+    parser = argparse.ArgumentParser(
+        prog="embloom compare",
+        description="Which settings differ, then probes, then losses where they can be compared.",
+    )
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders, folders of runs, patterns; "
+                        "and dataset.root=... where the data of the maps has moved")  # fmt: skip
+    out = parser.add_mutually_exclusive_group()
+    out.add_argument("--csv", action="store_true", help="print CSV instead of tables")
+    out.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--html", metavar="FILE", help="also write a page with maps, curves and similarities")
+    parser.add_argument("--sort", metavar="NAME", help="a metric or setting to sort by (default: the first probe)")
+    add_map_options(parser)
+    options = parser.parse_intermixed_args(arguments)
+    from embloom.compare.table import Comparison, print_comparison
+
+    runs, overrides = selected(options.runs)
+    comparison = Comparison(runs, options.sort)
+    target = checked_target(options.html) if options.html else None
+    methods = checked_methods(options)
+    if options.csv:
+        print(comparison.as_csv(), end="")
+    elif options.json:
+        print(comparison.as_json())
+    else:
+        print_comparison(comparison)
+    if target is not None:
+        write_page(comparison, target, methods, gathered(comparison.runs, options, overrides))
+        say(f"written: {target}")
+
+
+def draw(arguments: list[str]) -> None:
+    """`embloom map RUN`."""
+    parser = argparse.ArgumentParser(
+        prog="embloom map", description="Draws the embedding of one run: map.png and map.html in its folder."
+    )
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run folder; and dataset.root=... if the data moved")
+    parser.add_argument("--out", metavar="FILE", help="FILE.png and FILE.html instead of RUN/map")
+    add_map_options(parser)
+    options = parser.parse_intermixed_args(arguments)
+    runs, overrides = selected(options.runs)
+    if len(runs) != 1:
+        raise ValueError(f"embloom map draws one run, and these are {len(runs)}: use embloom compare ... --html FILE")
+    out = options.out.removesuffix(".png").removesuffix(".html") if options.out else str(runs[0].folder / "map")
+    targets = [checked_target(f"{out}.{kind}") for kind in ("png", "html")]
+    methods = checked_methods(options)
+    from embloom.compare.picture import picture
+    from embloom.compare.table import Comparison
+
+    comparison = Comparison(runs)
+    groups, problems = gathered(runs, options, overrides)
+    if not groups:
+        raise ValueError("\n".join(problems))
+    content = picture(groups[0], methods)
+    write_whole(targets[0], lambda file: file.write(content))
+    write_page(comparison, targets[1], methods, (groups, problems))
+    for target in targets:
+        print(f"written: {target}")
+
+
+def add_map_options(parser: argparse.ArgumentParser) -> None:
+    """What both commands take."""
+    parser.add_argument("--points", type=int, default=2000, metavar="N", help="at most N points (default 2000)")
+    parser.add_argument("--layer", default="embedding", help="the layer that is mapped (default embedding)")
+    parser.add_argument(
+        "--metric", choices=("auto", "euclidean", "cosine"), default="auto",
+        help="what is near: cosine suits losses that normalize (default: cosine for words, else euclidean)",
+    )  # fmt: skip
+    parser.add_argument("--maps", default=MAPS, help=f"of pca, tsne, umap (default {MAPS})")
+
+
+def selected(arguments: Sequence[str]) -> tuple[list[Recorded], dict[str, Any]]:
+    """The runs, and the overrides of their datasets.
+
+    Raises:
+        ValueError: an argument is neither.
+    """
+    overrides: dict[str, Any] = {}
+    places = []
+    for argument in arguments:
+        match = DATA_OVERRIDE.fullmatch(argument)
+        # A folder of a sweep may be called so.
+        if match and not Path(argument).exists():
+            overrides[match[1]] = yaml.safe_load(match[2])
+        else:
+            places.append(argument)
+    if not places:
+        raise ValueError("name at least one run: see them with embloom runs")
+    runs = [read(folder) for folder in folders(places)]
+    for key in overrides:
+        if not any(key in run.config["dataset"] for run in runs):
+            raise ValueError(f"dataset.{key}: none of the runs has such a setting")
+    return runs, overrides
+
+
+def checked_target(name: str) -> Path:
+    """A file that can be written.
+
+    Raises:
+        ValueError: its folder does not exist, or it is a folder.
+    """
+    path = Path(name)
+    if path.is_dir() or not path.parent.is_dir():
+        raise ValueError(f"{path} cannot be written: " + ("it is a folder" if path.is_dir() else "there is no folder "
+                         f"{path.parent}"))  # fmt: skip
+    return path
+
+
+def checked_methods(options: argparse.Namespace) -> list[str]:
+    """The maps that are asked for, before anything is computed.
+
+    Raises:
+        ValueError: one is unknown or not installed, or the number of points makes no sense.
+    """
+    from embloom.compare.methods import checked
+
+    if options.points < 3:
+        raise ValueError(f"--points {options.points}: it must be at least 3")
+    return [checked(name) for name in options.maps.split(",") if name]
+
+
+def gathered(
+    runs: Sequence[Recorded], options: argparse.Namespace, overrides: Mapping[str, Any]
+) -> tuple[list[Points], list[str]]:
+    """The points of the maps, and what could not be mapped."""
+    from embloom.compare.points import Gatherer
+
+    gatherer = Gatherer(options.points, options.layer, overrides, options.metric)
+    say(f"embedding the points of {len(runs)} run{'s' if len(runs) > 1 else ''}")
+    groups = gatherer.gather(runs)
+    for problem in gatherer.problems:
+        say(f"warning: {problem}")
+    return groups, gatherer.problems
+
+
+def write_page(
+    comparison: Comparison, target: Path, methods: Sequence[str], found: tuple[list[Points], list[str]]
+) -> None:
+    """Writes the HTML."""
+    from embloom.compare.html import page
+
+    content = page(comparison, found[0], methods, found[1], say).encode()
+    write_whole(target, lambda file: file.write(content))
+
+
+def say(line: str) -> None:
+    """What is going on, apart from the output."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,178 @@
+"""`embloom runs` and `embloom rm`: lists run folders, and deletes them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from embloom.files.run_folder import STATE, find_runs, locked, row_of, table
+
+UNITS = ("B", "kB", "MB", "GB", "TB")
+FILTERS = ("dataset", "encoder", "loss", "state")
+STATES = ("running", "finished", "stopped", "failed", "killed", "unreadable")
+SORTS = {"date": "started", "probe": "best_value", "size": "bytes", "name": "folder"}
+STYLES = {"finished": "green", "running": "cyan", "failed": "red", "killed": "red", "unreadable": "red"}
+NO_MATCH = "no run fits; see all with embloom runs"
+
+
+def runs(arguments: list[str]) -> None:
+    """`embloom runs [FOLDER] [filters]`."""
+    parser = argparse.ArgumentParser(prog="embloom runs", description="Lists the runs under FOLDER, oldest first.")
+    parser.add_argument("folder", nargs="?", default="outputs", metavar="FOLDER", help="default: outputs")
+    for name in FILTERS:
+        known = f"; of {', '.join(STATES)}" if name == "state" else ""
+        parser.add_argument(f"--{name}", metavar="NAMES", help=f"only these: name,name or a pattern{known}")
+    parser.add_argument("--since", metavar="DATE", help="only those begun on that day or later: 2026-01-31")
+    parser.add_argument("--sort", choices=SORTS, default="date", help="default: date")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    options = parser.parse_args(arguments)
+    root = Path(options.folder)
+    if not root.is_dir():
+        raise ValueError(f"there is no folder {root}: train something first, or name a folder, embloom runs FOLDER")
+    found = [row for row in table(root) if fits(row, options)]
+    found.sort(key=lambda row: order(row, SORTS[options.sort]))
+    if options.json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    elif not found:
+        print(NO_MATCH if find_runs(root) else f"no runs under {root}")
+    else:
+        print_runs(found)
+
+
+def fits(row: dict[str, Any], options: argparse.Namespace) -> bool:
+    """Whether a run passes every filter.
+
+    Raises:
+        ValueError: a state or the date is none.
+    """
+    for name in FILTERS:
+        wanted = getattr(options, name)
+        if wanted is None:
+            continue
+        patterns = wanted.split(",")
+        if name == "state" and (unknown := [p for p in patterns if p not in STATES]):
+            raise ValueError(f"--state {unknown[0]}: there is no such state; there is: {', '.join(STATES)}")
+        if not any(fnmatchcase(str(row.get(name, "")), pattern) for pattern in patterns):
+            return False
+    if options.since is None:
+        return True
+    try:
+        day = datetime.fromisoformat(options.since).astimezone()
+    except ValueError as error:
+        raise ValueError(f"--since {options.since}: write the date as 2026-01-31") from error
+    return bool(row.get("started")) and datetime.fromisoformat(row["started"]).astimezone() >= day
+
+
+def order(row: dict[str, Any], key: str) -> tuple[bool, Any]:
+    """Numbers from the smallest, what has none first, so that the best is the last line printed."""
+    value = row.get(key)
+    return value is not None, value if value is not None else 0
+
+
+def print_runs(rows: Sequence[dict[str, Any]]) -> None:
+    """A line a run where the terminal is wide enough, else the folders below, by number."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 400)
+    lines = [cells(row) for row in rows]
+    beside = wide(lines, rows) <= console.width
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("state", "dataset", "encoder", "loss", "best probe", "begun", "size"):
+        shown.add_column(column, justify="right" if column == "size" else "left", overflow="fold")
+    shown.add_column("run" if beside else "", justify="left" if beside else "right", overflow="fold")
+    for number, (row, line) in enumerate(zip(rows, lines, strict=True), 1):
+        shown.add_row(*line, escape(row["folder"]) if beside else str(number))
+    console.print(shown)
+    if not beside:
+        for number, row in enumerate(rows, 1):
+            console.print(f"{number:>3}  {escape(row['folder'])}", soft_wrap=True)
+    for row in rows:
+        if row["reason"]:
+            when = f" in epoch {row['epoch']}" if row.get("epoch") else ""
+            text = f"{row['folder']}: {row['state']}{when}: {row['reason']}"
+            console.print(escape(text), soft_wrap=True, style="dim")
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """A run as text."""
+    style = STYLES.get(row["state"], "yellow")
+    size = human(row["bytes"]) if "bytes" in row else ""
+    begun = row.get("started", "")[:16].replace("T", " ")
+    names = [escape(row.get(name, "")) for name in ("dataset", "encoder", "loss")]
+    return [f"[{style}]{row['state']}[/]", *names, escape(row.get("best_probe", "")), begun, size]
+
+
+def wide(lines: Sequence[Sequence[str]], rows: Sequence[dict[str, Any]]) -> int:
+    """How many columns a table with the folders takes."""
+    texts = [[Text.from_markup(cell).cell_len for cell in line] for line in lines]
+    texts = [[*line, len(row["folder"])] for line, row in zip(texts, rows, strict=True)]
+    return sum(max(10, *(line[i] for line in texts)) + 3 for i in range(len(texts[0])))
+
+
+def remove(arguments: list[str]) -> None:
+    """`embloom rm RUN ...`."""
+    from embloom.compare.collect import folders
+
+    parser = argparse.ArgumentParser(prog="embloom rm", description="Deletes runs; asks first.")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders, folders of runs, patterns")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    options = parser.parse_args(arguments)
+    chosen = folders(options.runs)
+    for folder in chosen:
+        if folder.is_symlink():
+            raise ValueError(f"{folder} is a link: name the folder that it leads to, or delete the link itself")
+    rows = [row_of(folder) for folder in chosen]
+    print_runs(rows)
+    what = f"{len(rows)} run{'s' if len(rows) > 1 else ''}, {human(sum(row.get('bytes', 0) for row in rows))}"
+    if not options.yes and not agreed(f"delete {what}? [y/N] "):
+        print("nothing was deleted")
+        return
+    for folder, row in zip(chosen, rows, strict=True):
+        delete(folder, "-".join(row.get(name, "") for name in ("dataset", "encoder", "loss")))
+    print(f"deleted {what}")
+
+
+def agreed(question: str) -> bool:
+    """Asks.
+
+    Raises:
+        ValueError: there is nobody to answer.
+    """
+    if not sys.stdin.isatty():
+        raise ValueError("embloom rm asks before it deletes, and nobody can answer here: add --yes")
+    return input(question).strip().lower() in ("y", "yes")
+
+
+def delete(folder: Path, name: str) -> None:
+    """Deletes one run, and the folder of its `name` once that is empty.
+
+    Raises:
+        ValueError: a process is writing the run.
+    """
+    with locked(folder):
+        # First of all it stops being a run: an interrupted deletion leaves no half of one in the lists.
+        (folder / STATE).unlink()
+        shutil.rmtree(folder)
+    parent = folder.resolve().parent
+    if parent.name == name and not any(parent.iterdir()):
+        parent.rmdir()
+
+
+def human(count: float) -> str:
+    """Bytes as people read them: 1234 -> 1.2 kB."""
+    for unit in UNITS:
+        if count < 1000 or unit == UNITS[-1]:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError

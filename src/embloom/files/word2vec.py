@@ -1,0 +1,184 @@
+"""Files of word vectors that other programs read and write: word2vec's text and binary formats, and GloVe's."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from embloom.files.atomic import write_whole
+
+Vectors = NDArray[np.float32]
+CHUNK = 4096  # rows that are turned into numbers together
+READ = 1 << 24
+
+
+def read_vectors(path: str | Path) -> tuple[list[str], Tensor]:
+    """Reads word2vec text or binary, GloVe or fastText `.vec`, packed with gzip or not, whichever it is.
+
+    Of a word that occurs twice the first row stays; those files are sorted by frequency.
+
+    Returns:
+        The words, and their vectors (N, D), float32.
+
+    Raises:
+        ValueError: the file cannot be read, is none of these, is cut short or holds a number that is not finite.
+    """
+    path = Path(path).expanduser()
+    try:
+        with path.open("rb") as packed:
+            zipped = packed.read(2) == b"\x1f\x8b"
+            packed.seek(0)
+            stream = cast("BinaryIO", gzip.GzipFile(fileobj=packed)) if zipped else packed
+            words, vectors = _read(stream, path)
+    except (OSError, EOFError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+    if not len(words):
+        raise ValueError(f"{path} holds no vector")
+    if not np.isfinite(vectors).all():
+        bad = words[int(np.flatnonzero(~np.isfinite(vectors).all(1))[0])]
+        raise ValueError(f"{path}: the vector of '{bad}' is not finite")
+    return _first_of_each(words, vectors)
+
+
+def write_word2vec(path: str | Path, words: Sequence[str], vectors: Tensor, binary: bool) -> None:
+    """Writes word2vec's format, packed with gzip where the name ends in `.gz`; whole or not at all.
+
+    Args:
+        path: the file.
+        words: N words, most frequent first.
+        vectors: (N, D); written as float32, in text with the nine digits that bring back the same bits.
+        binary: the binary format; else text.
+
+    Raises:
+        ValueError: a word is empty or holds white space, which these formats cannot hold.
+    """
+    if len(words) != len(vectors) or vectors.ndim != 2:
+        raise ValueError(f"{len(words)} words do not fit vectors of shape {tuple(vectors.shape)}")
+    for word in words:
+        if len(word.split()) != 1 or word.strip() != word:
+            raise ValueError(f"the word {word!r} is empty or holds white space, which word2vec's format cannot hold")
+    rows = vectors.detach().cpu().float().numpy()
+    path = Path(path).expanduser()
+
+    def write(file: IO[bytes]) -> None:
+        if path.suffix == ".gz":
+            with gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as packed:
+                packed.writelines(_lines(words, rows, binary))
+        else:
+            file.writelines(_lines(words, rows, binary))
+
+    write_whole(path, write)
+
+
+def _lines(words: Sequence[str], rows: Vectors, binary: bool) -> Iterator[bytes]:
+    yield f"{rows.shape[0]} {rows.shape[1]}\n".encode()
+    form = " ".join(["%.9g"] * rows.shape[1])
+    for word, row in zip(words, rows, strict=True):
+        numbers = row.astype("<f4").tobytes() if binary else (form % tuple(row.tolist())).encode()
+        yield word.encode() + b" " + numbers + b"\n"
+
+
+def _read(stream: BinaryIO, path: Path) -> tuple[list[str], Vectors]:
+    first = stream.readline(READ)
+    fields = first.split()
+    if len(fields) != 2 or not all(field.isdigit() for field in fields):
+        dim = len(fields) - 1
+        if dim < 1:
+            raise ValueError(f"{path} holds no vectors: a line is a word and its numbers, as word2vec and GloVe write")
+        return _read_text(stream, path, dim, first)
+    count, dim = int(fields[0]), int(fields[1])
+    if dim < 1 or count < 1:
+        raise ValueError(f"{path} announces {count} vectors of {dim} numbers")
+    # A binary row has no reason to be a line of text: its word and exactly `dim` numbers.
+    sample = stream.read(min(READ, 64 * dim + 4096))
+    if _is_text(sample, dim):
+        words, vectors = _read_text(stream, path, dim, sample)
+        if len(words) != count:
+            raise ValueError(f"{path} announces {count} vectors and holds {len(words)}: it is damaged or cut short")
+        return words, vectors
+    return _read_binary(stream, path, count, dim, sample)
+
+
+def _is_text(sample: bytes, dim: int) -> bool:
+    line, newline, _ = sample.partition(b"\n")
+    # A sample of a long line ends within a number.
+    fields = line.rstrip().rsplit(b" ", dim)[1:] if newline else line.split()[1:-1]
+    return b"\0" not in line and len(fields) > 0 and all(map(_is_number, fields))
+
+
+def _is_number(field: bytes) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_text(stream: BinaryIO, path: Path, dim: int, begun: bytes) -> tuple[list[str], Vectors]:
+    """Lines of a word and `dim` numbers; `begun` has been read from the stream already."""
+    words: list[str] = []
+    parts: list[Vectors] = []
+    lines = _text_lines(stream, begun)
+    while chunk := list(islice(lines, CHUNK)):
+        numbers: list[bytes] = []
+        for line in chunk:
+            # From the right: a word of GloVe's may hold spaces.
+            word, *values = line.rstrip().rsplit(b" ", dim)
+            if len(values) != dim:
+                shown = line[:40].decode(errors="replace")
+                raise ValueError(f"{path}, vector {len(words) + 1} ('{shown}...'): it has not {dim} numbers")
+            words.append(word.decode(errors="replace"))
+            numbers += values
+        try:
+            parts.append(np.array(numbers).astype(np.float32).reshape(-1, dim))
+        except ValueError as error:
+            raise ValueError(f"{path}, among vectors {len(words) - len(chunk) + 1} to {len(words)}: {error}") from error
+    return words, np.concatenate(parts) if parts else np.zeros((0, dim), np.float32)
+
+
+def _text_lines(stream: BinaryIO, begun: bytes) -> Iterator[bytes]:
+    """Lines that are not empty."""
+    *whole, rest = begun.split(b"\n")
+    yield from (line for line in whole if line.strip())
+    for line in stream:
+        line, rest = rest + line, b""
+        if line.strip():
+            yield line
+    if rest.strip():
+        yield rest
+
+
+def _read_binary(stream: BinaryIO, path: Path, count: int, dim: int, data: bytes) -> tuple[list[str], Vectors]:
+    """Records of a word, a space and `dim` little-endian floats, perhaps with a newline between them."""
+    words: list[str] = []
+    vectors = np.empty((count, dim), np.float32)
+    size, place = 4 * dim, 0
+    while len(words) < count:
+        space = data.find(b" ", place)
+        if space < 0 or space + 1 + size > len(data):
+            more = stream.read(READ)
+            if not more or (space < 0 and len(data) - place > 1 << 16):
+                raise ValueError(f"{path} announces {count} vectors and holds {len(words)}: it is damaged or cut short")
+            data, place = data[place:] + more, 0
+            continue
+        vectors[len(words)] = np.frombuffer(data, "<f4", dim, space + 1)
+        words.append(data[place:space].lstrip(b"\n").decode(errors="replace"))
+        place = space + 1 + size
+    return words, vectors
+
+
+def _first_of_each(words: list[str], vectors: Vectors) -> tuple[list[str], Tensor]:
+    first: dict[str, int] = {}
+    for number, word in enumerate(words):
+        first.setdefault(word, number)
+    if len(first) < len(words):
+        vectors = vectors[list(first.values())]
+    return list(first), torch.from_numpy(vectors)

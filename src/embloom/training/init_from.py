@@ -1,0 +1,228 @@
+"""`init_from`: starts a model's layers from weights that another training left, and says what it did.
+
+Where training starts is one rule: a resume continues its own checkpoint; else `init_from` gives what it has; else
+weights are drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from embloom.artifact.weights import TABLE, Source, read_source
+from embloom.assembly.build import did_you_mean
+
+OWN = "own"  # in a parameter group: the settings that are its own, which those of `optimizer` do not replace
+
+
+class Start:
+    """Which of an encoder's weights came from elsewhere, and how they are trained.
+
+    Attributes:
+        names: names in the encoder's state dict.
+        origin: the source's path and content hash.
+        freeze: those weights are never trained, or not before `thaw_epoch`.
+        thaw_epoch: the first epoch, counted from 0, in which they are.
+        lr: their own learning rate.
+    """
+
+    def __init__(self, node: Mapping[str, Any] | None) -> None:
+        node = node or {}
+        self.names: list[str] = []
+        self.origin: dict[str, str] = {}
+        self.thaw_epoch: int | None = node.get("thaw_epoch")
+        self.freeze: bool = bool(node.get("freeze")) or self.thaw_epoch is not None
+        self.lr: float | None = node.get("lr")
+
+    def split(self, encoder: nn.Module) -> list[nn.Parameter]:
+        """The parameters that were started."""
+        parameters = dict(encoder.named_parameters())
+        return [parameters[name] for name in self.names if name in parameters]
+
+    def groups(self, encoder: nn.Module, parameters: Iterable[nn.Parameter]) -> list[Any]:
+        """Parameter groups for an optimizer; what was started is a group of its own where that matters."""
+        every = list(parameters)
+        own = set(self.split(encoder)) if self.lr is not None or self.freeze else set()
+        started = [p for p in every if p in own]
+        if not started:
+            return [{"params": every}]
+        group: dict[str, Any] = {"params": started}
+        if self.lr is not None:
+            group |= {"lr": self.lr, OWN: ["lr"]}
+        rest = [p for p in every if p not in own]
+        return [{"params": rest}, group] if rest else [group]
+
+    def hold(self, encoder: nn.Module, epoch: int) -> list[nn.Module]:
+        """Freezes or thaws for an epoch.
+
+        Returns:
+            The modules that must stay in evaluation mode: those whose running statistics are frozen too.
+        """
+        if not self.freeze:
+            return []
+        frozen = self.thaw_epoch is None or epoch < self.thaw_epoch
+        for parameter in self.split(encoder):
+            parameter.requires_grad_(not frozen)
+            if frozen:
+                parameter.grad = None
+        names = set(self.names)
+        return [
+            module
+            for prefix, module in encoder.named_modules()
+            if frozen and any(f"{prefix}.{name}" in names for name, _ in module.named_buffers(recurse=False))
+        ]
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps, so that a resume never needs the source."""
+        return {"names": self.names, "origin": self.origin}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See `state`."""
+        self.names, self.origin = list(state["names"]), dict(state["origin"])
+
+
+def begin(encoder: nn.Module, node: Mapping[str, Any] | None, rows: Mapping[str, list[str]], say: bool = True) -> Start:
+    """Starts an encoder from what `init_from` names.
+
+    Args:
+        encoder: with its weights drawn; changed in place.
+        node: the `init_from` settings.
+        rows: table -> what its rows are called.
+        say: print what was loaded, skipped or mismatched.
+
+    Returns:
+        What was started.
+
+    Raises:
+        ValueError: the source cannot be read, nothing of it fits, or `init_from.map` names what is not there.
+    """
+    start = Start(node)
+    own: Callable[[], list[str]] | None = getattr(encoder, "start", None)
+    if own is not None:
+        said = own()
+        if say:
+            print("\n".join(said))
+    if not node or node.get("path") is None:
+        return start
+    try:
+        source = read_source(node["path"])
+    except ValueError as error:
+        raise ValueError(f"init_from={node['path']}: {error}") from error
+    match = Match(encoder, source, rows)
+    for here, there in (node.get("map") or {}).items():
+        match.mapped(str(here), str(there))
+    match.by_name()
+    if say:
+        print(f"init_from {source.path}:")
+        print("\n".join(match.report()))
+    if not match.loaded:
+        raise ValueError(
+            f"init_from={node['path']}: nothing in it fits the encoder, which has {', '.join(match.target)}; it has "
+            f"{', '.join(source.weights)}. Name what goes where: 'init_from.map={{here: there}}'"
+        )
+    start.names = list(match.loaded)
+    start.origin = {"path": str(source.path), "content_hash": source.content_hash}
+    trainable = [p for p in encoder.parameters() if p.requires_grad]
+    if start.freeze and start.thaw_epoch is None:
+        start.hold(encoder, 0)
+    elif start.thaw_epoch and len(start.split(encoder)) == len(trainable) > 0:
+        raise ValueError(
+            f"init_from.thaw_epoch={start.thaw_epoch}: all of the encoder was started, so there is nothing to train "
+            "before that epoch: leave it out"
+        )
+    return start
+
+
+class Match:
+    """Finds for the tensors of an encoder those of a source, copies what fits and remembers what happened."""
+
+    def __init__(self, encoder: nn.Module, source: Source, rows: Mapping[str, list[str]]) -> None:
+        self.target: dict[str, Tensor] = encoder.state_dict()
+        self.source, self.rows = source, rows
+        self.loaded: dict[str, str] = {}
+        self.mismatched: dict[str, str] = {}
+        self.used: set[str] = set()
+
+    def mapped(self, here: str, there: str) -> None:
+        """One entry of the map: a tensor, or all that begin with a prefix.
+
+        Raises:
+            ValueError: there is no such tensor on one of the sides, or they do not fit.
+        """
+        names = [name for name in self.target if name == here or name.startswith(f"{here}.")]
+        if not names:
+            raise ValueError(
+                f"init_from.map.{here}: the encoder has no such weights; {did_you_mean(here, self.target)}"
+            )
+        found = {name: self.source.find(there + name[len(here) :]) for name in names}
+        if not any(found.values()):
+            hint = did_you_mean(there, self.source.weights)
+            raise ValueError(f"init_from.map.{here}={there}: the source has no such weights; {hint}")
+        for name, other in found.items():
+            if other is not None:
+                self.take(name, other)
+        if not any(name in self.loaded for name in names):
+            raise ValueError(f"init_from.map.{here}={there}: {'; '.join(self.mismatched.values())}")
+
+    def by_name(self) -> None:
+        """Everything that no map has named."""
+        for name in self.target:
+            if name in self.loaded or name in self.mismatched:
+                continue
+            other = self.source.find(name)
+            if other is None and self.words(name) is not None:
+                other = self.main_table()
+            if other is not None:
+                self.take(name, other)
+
+    def words(self, name: str) -> list[str] | None:
+        """What the rows of one of the encoder's tensors are called."""
+        return self.rows.get(name, self.rows.get(name.removesuffix(".weight")))
+
+    def main_table(self) -> str | None:
+        """The source's table of words that stands for any: `embedding`, or the only one."""
+        tables = [name for name in map(self.source.find, self.source.keys) if name is not None]
+        if TABLE in self.source.keys:
+            return self.source.find(TABLE)
+        return tables[0] if len(tables) == 1 else None
+
+    @torch.no_grad()
+    def take(self, name: str, other: str) -> None:
+        """Copies a tensor; rows that are words by word."""
+        mine, theirs, words = self.target[name], self.source.weights[other], self.words(name)
+        self.used.add(other)
+        keys = self.source.rows(other)
+        if words is not None and keys is not None and mine.shape[1:] == theirs.shape[1:]:
+            number = {word: row for row, word in enumerate(keys)}
+            shared = [(row, number[word]) for row, word in enumerate(words) if word in number]
+            if shared:
+                here, there = torch.tensor(shared).unbind(1)
+                mine[here] = theirs[there].to(mine)
+                share = f"{len(shared):,} of {len(words):,} rows by word, the rest drawn"
+                self.loaded[name] = f"{other}: {share}" if other != name else share
+            else:
+                self.mismatched[name] = f"no word of {name} is in {other}"
+        elif mine.shape != theirs.shape:
+            self.mismatched[name] = f"{name} is {size(mine)} here, {other} is {size(theirs)} there"
+        elif words is not None and keys is None:
+            self.mismatched[name] = f"{other} has no row names, so its rows cannot be told apart"
+        else:
+            mine.copy_(theirs)
+            self.loaded[name] = f"{other}: {size(mine)}" if other != name else size(mine)
+
+    def report(self) -> list[str]:
+        """A line for every tensor of either side."""
+        lines = [f"  loaded      {name} <- {text}" for name, text in self.loaded.items()]
+        lines += [f"  mismatched  {text}" for text in self.mismatched.values()]
+        rest = [name for name in self.target if name not in self.loaded and name not in self.mismatched]
+        lines += [f"  drawn       {name}: not in the source" for name in rest]
+        unused = [name for name in self.source.weights if name not in self.used]
+        return lines + [f"  skipped     {name} of the source: nothing here takes it" for name in unused]
+
+
+def size(tensor: Tensor) -> str:
+    """`1024x512`; `1` for a scalar."""
+    return "x".join(map(str, tensor.shape)) or "1"
