@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 # Importing torch and Lightning takes longer than these runs: a server does it once and forks.
 FORKS = get_context("forkserver")
-FORKS.set_forkserver_preload(["embloom.training.run", "embloom.assembly.compose"])
+FORKS.set_forkserver_preload(["embloom.training.run", "embloom.commands.train"])
 # One line of the run depends on the clock.
 CLOCK_TAGS = {"train/examples_per_second"}
 

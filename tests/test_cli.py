@@ -54,6 +54,20 @@ def test_help_names_every_command_and_every_choice(tmp_path: Path) -> None:
     assert command("--version", cwd=tmp_path).stdout.strip() == embloom.__version__
 
 
+@pytest.mark.parametrize("arguments", [["--help", "--config-dir", "mine"], ["--help", "--config-dir=mine"]])
+def test_help_lists_the_users_own_options(arguments: list[str], tmp_path: Path) -> None:
+    for name in ("loss/margins.yaml", "encoder/two_towers.yaml", "unrelated/ignored.yaml"):
+        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / name).write_text("")
+    plain, own = command("--help", cwd=tmp_path).stdout, command(*arguments, cwd=tmp_path).stdout
+    assert re.search(r"^  loss .*\bmargins\b", own, re.MULTILINE)
+    assert re.search(r"^  encoder .*\bmlp\b.* two_towers\b", own, re.MULTILINE)
+    assert "margins" not in plain
+    assert "ignored" not in own
+    absent = command("--help", "--config-dir", "absent", cwd=tmp_path)
+    assert (absent.returncode, absent.stderr) == (2, "error: --config-dir absent: there is no such folder\n")
+
+
 def test_cfg_job_prints_the_configuration_and_trains_nothing(tmp_path: Path) -> None:
     run = command(
         "train", "dataset=mnist", "--cfg", "job", "loss=[triplet,mse]", "encoder.layers=[1024,10]", cwd=tmp_path
@@ -103,10 +117,13 @@ def test_a_loss_of_the_users_own_takes_one_file_and_one_yaml(tmp_path: Path) -> 
     total = metrics["test/loss_cross_entropy"] + 0.5 * metrics["test/loss_centre"]
     assert metrics["test/loss"] == pytest.approx(total)
     assert json.loads((tmp_path / "run" / "run.json").read_text())["loss"] == "cross_entropy+centre"
-    # A resume finds the user's configs again, from any directory.
+    # A resume works from any directory, and imports the user's code only where its folder is named again.
     (tmp_path / "elsewhere").mkdir()
     again = ("resume", "../run", "trainer.max_epochs=2", "callbacks=checkpoints")
     run = command(*again, cwd=tmp_path / "elsewhere", env=path)
+    assert run.returncode == 2
+    assert f"embloom resume ../run --config-dir {tmp_path / 'conf'}" in run.stderr
+    run = command(*again, "--config-dir", "../conf", cwd=tmp_path / "elsewhere", env=path)
     assert run.returncode == 0, run.stderr
     assert json.loads((tmp_path / "run" / "run.json").read_text())["epoch"] == 2
 

@@ -18,9 +18,9 @@ from embloom.assembly.checks import problems
 from embloom.assembly.compose import composed, plain
 from embloom.assembly.groups import CONFIGS, GROUPS
 from embloom.data.base import Dataset
-from embloom.training.components import build_parts
+from embloom.training.components import build_components
 from idx import write_mnist
-from training import configuration, trained
+from trained import configuration, trained
 
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 OPTIONS = [
@@ -76,7 +76,7 @@ def test_every_yaml_of_every_group_builds(group: str, option: str, tmp_path: Pat
     errors = []
     for overrides in candidates(group, option):
         try:
-            parts = build_parts(completed(overrides, tmp_path))
+            parts = build_components(completed(overrides, tmp_path))
         except ValueError as error:
             errors.append(f"{overrides}: {error}")
             continue
@@ -92,14 +92,15 @@ def test_every_dataset_has_the_columns_that_it_announces(option: str, tmp_path: 
     dataset = build(config["dataset"], Dataset, where="dataset", supplied={"seed": 0})
     dataset.setup()
     batch = next(iter(dataset.train_dataloader()))
-    columns = dataset.transform(batch, True)
+    columns = dataset.transform(batch, "train")
     assert set(columns) <= set(dataset.sizes) | set(batch)
     for name in dataset.labels:
         assert columns[name].dtype == torch.int64
         assert int(columns[name].max()) < dataset.sizes[name]
         assert len(dataset.names[name]) == dataset.sizes[name]
-    if dataset.image_shape:
-        assert columns["image"].shape[1] == dataset.sizes["image"] == torch.Size(dataset.image_shape).numel()
+    if shape := dataset.supplies.get("image_shape"):
+        assert columns["image"].shape[1] == dataset.sizes["image"] == torch.Size(shape).numel()
+        assert torch.equal(columns["features"], columns["image"])
     assert json.loads(json.dumps(dataset.fingerprint()))["rows"].keys() == {"train", "val", "test"}
 
 

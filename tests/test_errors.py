@@ -11,12 +11,14 @@ import pytest
 import torch
 from PIL import Image
 
+import embloom
 from harness import command, fork
+from trained import SMALL_DIGITS
 
 Setup = Callable[[Path], None]
 
 
-def pictures(folder: Path, classes: str = "ab", count: int = 6) -> None:
+def images(folder: Path, classes: str = "ab", count: int = 6) -> None:
     for name in classes:
         (folder / "photos" / name).mkdir(parents=True)
         for i in range(count):
@@ -24,17 +26,17 @@ def pictures(folder: Path, classes: str = "ab", count: int = 6) -> None:
 
 
 def empty_class(folder: Path) -> None:
-    pictures(folder)
+    images(folder)
     (folder / "photos" / "c").mkdir()
 
 
 def unreadable(folder: Path) -> None:
-    pictures(folder)
-    (folder / "photos" / "a" / "0.png").write_bytes(b"no picture")
+    images(folder)
+    (folder / "photos" / "a" / "0.png").write_bytes(b"no image")
 
 
 def one_class(folder: Path) -> None:
-    pictures(folder, "a")
+    images(folder, "a")
 
 
 def a_file(folder: Path) -> None:
@@ -73,7 +75,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str, Setup | None]] = {
     "layers too narrow": (("train", "encoder.layers=784-512-10"), "encoder.layers=1024-512-10", None),
     "layers too few classes": (("train", "encoder.layers=1024-512-5"), r"encoder.layers=\.\.\.-10", None),
     "layers no numbers": (("train", "encoder.layers=big"), "encoder.layers=1024-512-10", None),
-    "channels change the features": (("train", "dataset.channels=rgb"), "encoder.layers=3072-512-10", None),
+    "channels change the features": (("train", "dataset.channels=rgb", "encoder.layers=1024-512-10"), "encoder.layers=3072-512-10", None),
     "channels": (("train", "dataset.channels=purple"), "dataset.channels=purple.*gray, rgb", None),
     "activation": (("train", "encoder.activation=rellu"), "encoder.activation=rellu.*relu", None),
     "dropout": (("train", "encoder.dropout=1.5"), "encoder.dropout=1.5", None),
@@ -95,14 +97,14 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str, Setup | None]] = {
     "evaluate": (("train", "evaluate=bset"), "evaluate=bset.*best or last", None),
     "several at once": (("train", "seed=-1", "trainer.max_epochs=0"), "seed=-1(.|\n)*trainer.max_epochs=0", None),
     "monitor": (("train", "callbacks.checkpoints.monitor=val/acc", "trainer.max_epochs=1"), "monitor=val/acc.*val/loss", None),
-    "probe layer": (("train", "probe.knn.layers=hidden_3", "trainer.max_epochs=1"), "no layer 'hidden_3'.*hidden_0", None),
+    "probe layer": (("train", "probe.knn.layers=hidden_3"), "probe.knn: there is no layer 'hidden_3'.*hidden_0", None),
     "no folder given": (("train", "dataset=image_folder"), "dataset.root must be given", None),
     "missing folder": (("train", *PHOTOS), "dataset.root=photos is no folder", None),
-    "empty class": (("train", *PHOTOS), "photos/c has no pictures", empty_class),
+    "empty class": (("train", *PHOTOS), "photos/c has no images", empty_class),
     "one class": (("train", *PHOTOS), "1 class folders", one_class),
-    "unreadable picture": (("train", *PHOTOS), "photos/a/0.png", unreadable),
+    "unreadable image": (("train", *PHOTOS), "photos/a/0.png", unreadable),
     "no network": (("train", "dataset=mnist", "dataset.root=nowhere"), "MNIST.*dataset.root=", None),
-    "config dir": (("train", "--config-dir", "absent"), "absent.* not found", None),
+    "config dir": (("train", "--config-dir", "absent"), "--config-dir absent: there is no such folder", None),
     "target that is no loss": (("train", "--config-dir", "mine", "loss=evil"), "os.system is not a Module", foreign_loss),
     "target that is absent": (("train", "--config-dir", "mine", "loss=absent"), "no.such.Loss cannot be imported", foreign_loss),
     "no target": (("train", "--config-dir", "mine", "loss=bare"), "loss.bare", foreign_loss),
@@ -134,9 +136,21 @@ def test_mistake_gets_a_message_that_helps(name: str, tmp_path: Path) -> None:
     message = "\n".join(line for line in output.splitlines() if line.startswith(("error: ", "there is")))
     assert re.search(says, message), output
     assert len(message) < 700
-    if name not in ("monitor", "probe layer", "unreadable picture", "no network"):
-        # These four need the data or a training; the others leave nothing.
+    if name not in ("monitor", "unreadable image", "no network"):
+        # These three need the data or a training; the others leave nothing.
         assert set(tmp_path.rglob("*")) - before == {tmp_path / "output.txt"}
+
+
+@pytest.mark.parametrize("folder", [None, "run", "some/run"])
+def test_python_says_the_same_and_leaves_no_run(
+    folder: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake that only Lightning finds, once the folder is there."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"trainer.*max_epoch"):
+        embloom.train("+trainer.max_epoch=3", folder=folder)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() or path.name == "run"]
+    assert embloom.train(*SMALL_DIGITS, folder=folder or "run").state == "finished"
 
 
 def test_full_error_shows_the_traceback(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Seeds: a function of their numbers, unrelated for neighbours."""
+"""Seeds: a function of their numbers, unrelated for neighbors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_different_numbers_give_different_seeds() -> None:
     assert all(0 <= mix(*numbers) < 2**63 for numbers in grid)
 
 
-def test_neighbours_differ_in_half_of_their_bits() -> None:
+def test_neighbors_differ_in_half_of_their_bits() -> None:
     flips = [(mix(seed, step) ^ mix(seed, step + 1)).bit_count() for seed in range(30) for step in range(30)]
     assert abs(sum(flips) / len(flips) - 31.5) < 0.7
 

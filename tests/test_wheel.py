@@ -37,8 +37,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(wheel) as archive:
         inside = set(archive.namelist())
     for path in (ROOT / "src" / "embloom").rglob("*"):
-        if path.suffix in (".py", ".yaml", ".bash"):
+        if path.suffix in (".py", ".bash"):
             assert str(path.relative_to(ROOT / "src")) in inside
+    configs = {f"embloom/{path.relative_to(ROOT)}" for path in (ROOT / "configs").rglob("*.yaml")}
+    assert configs == {name for name in inside if name.endswith(".yaml")}
+    assert "embloom/configs/train.yaml" in configs
     assert not [name for name in inside if name.startswith("tests") or "__pycache__" in name]
     pip("install", "--no-deps", "--target", str(folder / "site"), str(wheel))
     return folder / "site"
@@ -64,6 +67,8 @@ def test_the_wheel_has_its_configs(site: Path, tmp_path: Path) -> None:
     assert "fashion_mnist" in installed(site, tmp_path, "--help")
     shown = yaml.safe_load(installed(site, tmp_path, "train", "--cfg", "job"))
     assert shown["dataset"]["_target_"] == "embloom.data.digits.Digits"
+    shown = yaml.safe_load(installed(site, tmp_path, "train", "experiment=skipgram", "--cfg", "job"))
+    assert shown["encoder"]["_target_"] == "embloom.encoders.skipgram.SkipGram"
     where = "import embloom; print(embloom.__file__)"
     environment = {**os.environ, "PYTHONPATH": str(site)}
     found = subprocess.check_output([sys.executable, "-c", where], env=environment, cwd=tmp_path, text=True)
@@ -76,3 +81,5 @@ def test_the_wheel_trains(site: Path, tmp_path: Path) -> None:
     said = installed(site, tmp_path, "train", "trainer=cpu", "trainer.max_epochs=1", "hydra.run.dir=run")
     assert "done: " in said
     assert (tmp_path / "run" / "embeddings" / "card.json").exists()
+    said = installed(site, tmp_path, "resume", "run", "trainer.max_epochs=2")
+    assert "done: run" in said

@@ -1,12 +1,16 @@
-"""Losses of a user's own, that make trouble on demand."""
+"""Losses and a probe of a user's own, that make trouble on demand."""
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from pathlib import Path
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from embloom.probes.base import Frozen, Probe
 
 
 class Breaks(nn.Module):
@@ -37,8 +41,19 @@ class Slow(nn.Module):
         return F.cross_entropy(embedding, label)
 
 
+class Stops(Probe):
+    """Gets a signal that stops the run."""
+
+    def __call__(self, frozen: Frozen) -> dict[str, float]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+        return {}
+
+
 def write_configs(folder: Path) -> None:
-    """A folder for `--config-dir` with both in the group `loss`."""
+    """A folder for `--config-dir` with all of them."""
+    (folder / "probe").mkdir(parents=True)
+    (folder / "probe" / "stops.yaml").write_text("stops: {_target_: troubles.Stops}\n")
     group = folder / "loss"
     group.mkdir(parents=True)
     (group / "breaks.yaml").write_text("breaks: {_target_: troubles.Breaks, step: 1000000, value: .nan}\n")

@@ -16,21 +16,22 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 from embloom.assembly.compose import composed, plain
+from embloom.callbacks.base import Callback, Training
+from embloom.data.in_memory import InMemoryDataset
 from embloom.encoders.dropout import Dropout
-from embloom.files.run_folder import RunState
+from embloom.files.run_state import RunState
 from embloom.optim.schedules import OneCycle
 from embloom.training.run import Run, prepared
 
@@ -88,18 +89,16 @@ class Turns(Callback):
         self.seconds: dict[str, list[float]] = {name: [] for name in ("embloom", *peers)}
         self.began = 0.0
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_epoch_start(self, run: Training) -> None:
         """Starts the clock."""
         self.began = time.perf_counter()
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_batch_end(self, run: Training, batch: Mapping[str, Tensor]) -> None:
         """Stops it after the last batch; then the others train."""
-        if batch_idx + 1 == trainer.num_training_batches:
+        if run.batches_done == (run.epoch + 1) * run.batches // run.epochs:
             self.seconds["embloom"].append(time.perf_counter() - self.began)
             for name, epoch in self.peers.items():
-                if "DataLoader" not in name or trainer.current_epoch % self.slow_every == 0:
+                if "DataLoader" not in name or run.epoch % self.slow_every == 0:
                     self.seconds[name].append(epoch())
 
 
@@ -115,6 +114,7 @@ def main() -> None:
     config = plain(composed([*overrides, "trainer=cpu", f"trainer.max_epochs={options.epochs + 1}",
                              f"trainer.precision={options.precision}"], []))  # fmt: skip
     parts = prepared(config)
+    assert isinstance(parts.dataset, InMemoryDataset)
     parts.dataset.setup("fit")
     columns = parts.dataset.columns["train"]
     images, labels, size = columns["image"], columns["label"], options.batch_size
@@ -134,8 +134,8 @@ def main() -> None:
         "DataLoader": lambda: per_sample.epoch(alone),
         "DataLoader, 2 workers": lambda: per_sample.epoch(helped),
     }
-    turns = Turns(peers, slow_every=3)
-    parts.callbacks.append(turns)
+    turns = Turns(peers, slow_every=min(3, options.epochs))  # each has a turn after the warm-up
+    parts.callbacks["turns"] = turns
     with tempfile.TemporaryDirectory() as folder:
         Run(config, Path(folder), parts, RunState("mnist", "mlp", "cross_entropy")).fit()
     report(turns.seconds, len(images), len(usual))

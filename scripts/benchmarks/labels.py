@@ -47,7 +47,7 @@ def main() -> None:
             for seed in range(options.seeds):
                 chosen = [
                     f"experiment={experiment}", f"dataset.train_size={labels}", f"dataset.split_seed={seed}",
-                    f"seed={seed}", f"trainer.max_epochs={EPOCHS.get(labels, 15)}",
+                    f"seed={seed}", f"trainer.max_epochs={EPOCHS.get(labels, 15)}", "trainer.min_batches=1",
                     *(started(vectors, labels) if start == "started" else []),
                     *overrides,
                 ]  # fmt: skip

@@ -16,11 +16,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
-import yaml
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from embloom.files.run_config import read_config
 from embloom.files.run_folder import find_runs
 
 LABELS = ("color", "shape")
@@ -57,7 +57,7 @@ def main() -> None:
 def collected(folder: Path) -> Runs:
     """The metrics of every finished run, those that differ by their seed together."""
     finished = [run for run in find_runs(folder) if (run / "metrics.json").exists()]
-    configs: list[dict[str, Any]] = [yaml.safe_load((run / "config.yaml").read_text()) for run in finished]
+    configs: list[dict[str, Any]] = [read_config(run) for run in finished]
     names = settings_of([flat(config) for config in configs])
     found: Runs = defaultdict(list)
     for run, config, setting in zip(finished, configs, names, strict=True):

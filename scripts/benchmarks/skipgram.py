@@ -28,17 +28,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
 
 from embloom.assembly.compose import composed, plain
+from embloom.callbacks.base import Callback, Training
 from embloom.data.corpus import Corpus
 from embloom.data.text import Text
-from embloom.files.run_folder import RunState
+from embloom.files.run_state import RunState
 from embloom.training.run import Run, prepared
 
 SETTINGS: dict[str, Any] = {
@@ -59,15 +61,13 @@ class Clock(Callback):
         self.seconds: list[float] = []
         self.began = 0.0
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_epoch_start(self, run: Training) -> None:
         """Starts."""
         self.began = time.perf_counter()
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_batch_end(self, run: Training, batch: Mapping[str, Tensor]) -> None:
         """Stops after the last batch."""
-        if batch_idx + 1 == trainer.num_training_batches:
+        if run.batches_done == (run.epoch + 1) * run.batches // run.epochs:
             self.seconds.append(time.perf_counter() - self.began)
 
 
@@ -84,11 +84,11 @@ def embloom_epochs(
     config = plain(composed([*overrides(options, cache, epochs), f"seed={seed}", "probe=[]"], []))
     parts = prepared(config)
     clock = Clock()
-    parts.callbacks.append(clock)
+    parts.callbacks["clock"] = clock
     assert isinstance(parts.dataset, Text)
     with tempfile.TemporaryDirectory() as folder:
         Run(config, Path(folder), parts, RunState("text", "skipgram", "negative_sampling")).fit()
-    return clock.seconds, parts.dataset, parts.encoder.embedding_layers()["embedding"]  # type: ignore[operator]
+    return clock.seconds, parts.dataset, parts.encoder.tables()["embedding"]
 
 
 def gensim_epochs(options: argparse.Namespace, file: Path, epochs: int, seed: int = 0) -> tuple[float, Any]:

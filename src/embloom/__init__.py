@@ -1,22 +1,28 @@
 """embloom trains embeddings, measures what each loss kept in them, and lets you reuse them.
 
-`embloom.load(path)` opens a trained embedding; importing the package alone imports neither torch nor Hydra.
+`embloom.train("dataset=mnist")` is the same run as `embloom train dataset=mnist` in a shell; `embloom.load(path)` opens
+a trained embedding. Importing the package alone imports neither torch nor Hydra.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from embloom.artifact.embedding import Embedding, load
+    from embloom.commands.python import Run, compare, resume, runs, train
 
 __version__ = "0.1.0"
-__all__ = ["Embedding", "__version__", "load"]
+__all__ = ["Embedding", "Run", "__version__", "compare", "load", "resume", "runs", "train"]
+
+_HOME = {
+    **dict.fromkeys(("Embedding", "load"), "embloom.artifact.embedding"),
+    **dict.fromkeys(("Run", "compare", "resume", "runs", "train"), "embloom.commands.python"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Embedding", "load"):
-        from embloom.artifact import embedding
-
-        return getattr(embedding, name)
-    raise AttributeError(f"module 'embloom' has no attribute {name!r}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'embloom' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 from embloom.assembly.groups import GROUPS, options
@@ -24,7 +25,7 @@ usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cf
        embloom analogy RUN king - man + woman             analogies
        embloom midpoint RUN WORD WORD ...                 words between several
        embloom outlier RUN WORD WORD ...                  the one that does not belong
-       embloom encode RUN INPUT --layer L --output FILE   vectors of pictures, texts or CSV rows, from any layer
+       embloom encode RUN INPUT --layer L --output FILE   vectors of images, texts or CSV rows, from any layer
        embloom export RUN --to FORMAT                     word2vec, safetensors, npz, parquet, projector, onnx, torch
        embloom card RUN                                   what a trained embedding is, as Markdown
        embloom completion bash|zsh                        shell completion: eval "$(embloom completion bash)"
@@ -38,7 +39,7 @@ the most useful commands:
   embloom compare outputs/digits-* --html digits.html       compare them, in the terminal and as a page
   tensorboard --logdir outputs                              look at all runs
 
-what can be selected (your own with --config-dir DIR):
+what can be selected (with your own: embloom --help --config-dir DIR; --config-dir DIR goes with every command):
 {groups}
 
 all settings of a choice: embloom train dataset=mnist --cfg job
@@ -54,8 +55,8 @@ def main() -> None:
     """Runs the command in `sys.argv`."""
     arguments = sys.argv[1:]
     name = arguments[0] if arguments else "--help"
-    if name in ("-h", "--help", "help"):
-        print(USAGE.format(groups=groups_text()), end="")
+    if name in ("-h", "--help", "help") or name.startswith(("--config-dir", "-cd")):
+        print(USAGE.format(groups=groups_text(own_folders(arguments))), end="")
         return
     if name == "--version":
         from embloom import __version__
@@ -63,7 +64,7 @@ def main() -> None:
         print(__version__)
         return
     if name == "_worker":
-        guarded(lazy("embloom.assembly.compose:worker"), arguments[1:])
+        guarded(lazy("embloom.commands.train:worker"), arguments[1:])
         return
     if name not in COMMANDS:
         from embloom.assembly.build import did_you_mean
@@ -77,9 +78,20 @@ def main() -> None:
     guarded(COMMANDS[name], arguments[1:])
 
 
-def groups_text() -> str:
+def groups_text(folders: Sequence[str] = ()) -> str:
     """The options of each group, a line each."""
-    return "\n".join(f"  {group:<11}{' '.join(options(group))}" for group in GROUPS)
+    return "\n".join(f"  {group:<11}{' '.join(options(group, folders))}" for group in GROUPS)
+
+
+def own_folders(arguments: list[str]) -> list[str]:
+    """The folders that `--config-dir` names, for `embloom --help --config-dir DIR`."""
+    found = [a.partition("=")[2] for a in arguments if a.startswith("--config-dir=")]
+    found += [value for option, value in pairwise(arguments) if option in ("--config-dir", "-cd")]
+    for folder in found:
+        if not Path(folder).is_dir():
+            print(f"error: --config-dir {folder}: there is no such folder", file=sys.stderr)
+            sys.exit(2)
+    return found
 
 
 def guarded(command: Callable[[list[str]], None], arguments: list[str]) -> None:
@@ -130,8 +142,8 @@ def completion(arguments: list[str]) -> None:
 
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
-    "train": lazy("embloom.assembly.compose:train"),
-    "resume": lazy("embloom.assembly.compose:resume_command"),
+    "train": lazy("embloom.commands.train:train"),
+    "resume": lazy("embloom.commands.train:resume"),
     "runs": lazy("embloom.commands.runs:runs"),
     "rm": lazy("embloom.commands.runs:remove"),
     "compare": lazy("embloom.commands.compare:compare"),

@@ -5,25 +5,58 @@ from __future__ import annotations
 import difflib
 import errno
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from embloom.assembly.groups import options
+from embloom.assembly.own import folders_in_use
+from embloom.files.run_state import printable
+
+LONGEST, ENDS = 600, 150  # characters of a line, and of its end where it is cut
+MOST_LINES = 40
 
 
 def message_for(error: BaseException) -> str | None:
     """The message, or None where the error is ours: then the traceback is what helps."""
+    text = explained(error)
+    return None if text is None else brief(text)
+
+
+def brief(text: str) -> str:
+    """Lines that a terminal can show, whatever value from a file or of an override they quote."""
+    lines = [printable(line) for line in text.splitlines()]
+    lines = [line if len(line) <= LONGEST else f"{line[: LONGEST - ENDS]} ... {line[-ENDS:]}" for line in lines]
+    return "\n".join([*lines[:MOST_LINES], *(["..."] if len(lines) > MOST_LINES else [])])
+
+
+def explained(error: BaseException) -> str | None:
+    """The message as it was raised, or None."""
     kind = type(error).__module__.split(".")[0]
     if kind in ("hydra", "omegaconf", "antlr4"):
         return of_config(error)
     if isinstance(error, OSError) and not isinstance(error, ValueError):
         return of_system(error)
+    if kind == "yaml":
+        return f"a yaml file cannot be read: {' '.join(str(error).split())[:300]}"
+    if isinstance(error, RecursionError) and raised_in(error, ("yaml", "omegaconf", "hydra")):
+        return "a yaml file is nested far too deeply"
+    if isinstance(error, UnicodeDecodeError) and raised_in(error, ("codecs",)):
+        return f"a file is no text in UTF-8 ({error.reason}): save it as such, or take it out of --config-dir"
     if type(error).__name__ == "OutOfMemoryError":
         return "out of GPU memory: use a smaller dataset.batch_size or dataset.resident=false"
     if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
         return str(error)
     # Hydra wraps what a resolver or a job raised.
-    return message_for(error.__cause__) if error.__cause__ is not None else None
+    return explained(error.__cause__) if error.__cause__ is not None else None
+
+
+def raised_in(error: BaseException, packages: tuple[str, ...]) -> bool:
+    """Whether it was raised by code of one of the packages."""
+    name, trace = "", error.__traceback__
+    while trace is not None:
+        name, trace = str(trace.tb_frame.f_globals.get("__name__", "")), trace.tb_next
+    return name.partition(".")[0] in packages
 
 
 def of_system(error: OSError) -> str:
@@ -35,14 +68,14 @@ def of_system(error: OSError) -> str:
             "what was saved before is intact"
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"no permission to write{name}: choose another folder with hydra.run.dir=..."
+        return f"no permission{name}: choose another file or folder (of a run: hydra.run.dir=...)"
     return f"{error.strerror or error}{name}"
 
 
 def of_config(error: BaseException) -> str:
     """What Hydra and OmegaConf say, shortened, with the nearest names."""
     text = "\n".join(str(e) for e in chain(error))
-    if match := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
+    if match := re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", text):
         return of_option(match[1], match[2])
     if match := re.search(r"Could not override '([^']+)'", text):
         return of_key(match[1])
@@ -67,21 +100,21 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 def of_option(group: str, option: str) -> str:
     """An option that a group does not have."""
-    known = options(group)
+    known = options(group, folders_in_use())
     if not known:
         return f"there is no '{group}/{option}': see embloom --help"
     close = difflib.get_close_matches(option, known, n=1)
     hint = f"did you mean {group}={close[0]}? " if close else ""
-    return f"{group}={option}: there is no such {group}; {hint}There is: {', '.join(known)}"
+    return f"{group}={option}: there is no such {group}; {hint}Available: {', '.join(known)}"
 
 
 def of_key(key: str) -> str:
     """A key that the configuration does not have."""
-    from embloom.assembly.compose import default_config
+    from embloom.assembly.compose import known_config
 
-    known = list(flat_keys(default_config()))
+    known = list(flat_keys(known_config(sys.argv[1:])))
     close = difflib.get_close_matches(key, known, n=3, cutoff=0.6)
-    hint = f"did you mean {' or '.join(close)}? " if close else ""
+    hint = f"did you mean {' or '.join(close)}? " if close and key not in known else ""
     return (
         f"{key}: there is no such setting; {hint}See all with embloom train --cfg job, or add a new one with +{key}=..."
     )

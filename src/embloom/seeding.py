@@ -8,7 +8,7 @@ _MASK = (1 << 64) - 1
 
 
 def mix(*numbers: int) -> int:
-    """A 63-bit seed from integers: neighbouring inputs give unrelated seeds (splitmix64, Steele et al. 2014)."""
+    """A 63-bit seed from integers: neighboring inputs give unrelated seeds (splitmix64, Steele et al. 2014)."""
     state = 0
     for number in numbers:
         state = (state ^ (number & _MASK)) + 0x9E3779B97F4A7C15 & _MASK

@@ -6,6 +6,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -28,6 +29,9 @@ def as_process(main: Callable[[], None]) -> None:
 
     An exception that `main` lets through takes Python's own way out.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a letter gets a mark in its place
+            stream.reconfigure(errors="replace")
     try:
         main()
         code: str | int | None = 0

@@ -13,13 +13,15 @@ import torch
 from torch import Tensor, nn
 
 import embloom
-from embloom.artifact.embedding import CARD, FORMAT_VERSION, LAYERS, save
+from embloom.artifact.readers.columns import ColumnsReader
+from embloom.artifact.readers.image import ImageReader
+from embloom.artifact.saving import CARD, FORMAT_VERSION, LAYERS, save
+from embloom.encoders.base import Encoder
 from embloom.encoders.mlp import MLP
 from hostile import pickled
 
 NODE: dict[str, Any] = {"_target_": "embloom.encoders.mlp.MLP", "layers": "16-8-6-3", "dropout": 0.5, "norm": "batch"}
-SIZES = {"image": 16, "label": 3}
-INPUTS = {"image": {"side": 4, "channels": "gray", "fit": "resize"}}
+SIZES = {"features": 16, "label": 3}
 
 
 def trained() -> MLP:
@@ -31,11 +33,14 @@ def trained() -> MLP:
     return encoder
 
 
-def kept(folder: Path, encoder: nn.Module | None = None, node: dict[str, Any] | None = None, **more: Any) -> MLP:
+def kept(folder: Path, encoder: Encoder | None = None, **more: Any) -> Encoder:
+    """Writes an artifact, of an encoder of images where none is given."""
     encoder = encoder or trained()
-    options = {"supplied": {"sizes": SIZES}, "inputs": INPUTS, "about": {"metrics": {}}, **more}
-    save(folder, encoder=encoder, node=node or NODE, **options)
-    return encoder.eval()  # type: ignore[return-value]
+    options = {
+        "node": NODE, "supplied": {"sizes": SIZES}, "reader": ImageReader(4), "about": {"metrics": {}}, **more,
+    }  # fmt: skip
+    save(folder, encoder=encoder, **options)
+    return encoder.eval()
 
 
 def card(folder: Path, **changes: Any) -> None:
@@ -58,14 +63,14 @@ def test_encodes_like_the_model(tmp_path: Path) -> None:
     assert loaded.encode(rows[:0]).shape == (0, 3)
 
 
-def test_encodes_pictures_and_named_tensors(tmp_path: Path) -> None:
+def test_encodes_images_and_named_tensors(tmp_path: Path) -> None:
     kept(tmp_path)
     loaded = embloom.load(tmp_path)
-    pictures = torch.randint(0, 256, (5, 4, 4), dtype=torch.uint8)
-    rows = pictures.view(5, 16).float() / 255
-    assert torch.equal(loaded.encode(pictures), loaded.encode(rows))
-    assert torch.equal(loaded.encode({"image": rows}), loaded.encode(rows))
-    with pytest.raises(ValueError, match=r"no layer 'logits'; there is: hidden_0"):
+    images = torch.randint(0, 256, (5, 4, 4), dtype=torch.uint8)
+    rows = images.view(5, 16).float() / 255
+    assert torch.equal(loaded.encode(images), loaded.encode(rows))
+    assert torch.equal(loaded.encode({"features": rows}), loaded.encode(rows))
+    with pytest.raises(ValueError, match=r"no layer 'logits'; available: hidden_0"):
         loaded.encode(rows, layer="logits")
     with pytest.raises(ValueError, match=r"\(5, 15\)"):
         loaded.encode(rows[:, :15])
@@ -74,40 +79,78 @@ def test_encodes_pictures_and_named_tensors(tmp_path: Path) -> None:
 
 
 def test_renamed_inputs(tmp_path: Path) -> None:
-    kept(tmp_path, node={**NODE, "of": {"image": "picture"}})
+    kept(tmp_path, of={"features": "image"})
     loaded = embloom.load(tmp_path)
     rows = torch.rand(2, 16)
-    assert torch.equal(loaded.encode({"picture": rows}), loaded.encode(rows))
+    assert torch.equal(loaded.encode({"image": rows}), loaded.encode(rows))
 
 
-class Rows(nn.Module):
+def test_hooks_fire_when_the_encoder_encodes(tmp_path: Path) -> None:
+    kept(tmp_path)
+    loaded = embloom.load(tmp_path)
+    rows, seen = torch.rand(2, 16), []
+    plain = loaded.encode(rows)
+    loaded.encoder.register_forward_hook(lambda module, inputs, output: seen.append(output["embedding"]))
+    loaded.encoder.register_forward_hook(lambda module, inputs, output: {**output, "embedding": -output["embedding"]})
+    assert torch.equal(loaded.encode(rows), -plain)
+    assert torch.equal(seen[0], plain)
+
+
+class Rows(Encoder):
     """A table, as a user's own encoder."""
 
     def __init__(self, sizes: dict[str, int], width: int) -> None:
         super().__init__()
-        self.rows = nn.Embedding(sizes["token"], width)
+        self.rows_of = nn.Embedding(sizes["token"], width)
         self.sizes = {"embedding": width}
 
-    def embedding_layers(self) -> dict[str, Tensor | None]:
-        return {"embedding": self.rows.weight}
+    def tables(self) -> dict[str, Tensor]:
+        return {"embedding": self.rows_of.weight}
 
     def forward(self, token: Tensor) -> dict[str, Tensor]:
-        return {"embedding": self.rows(token)}
+        return {"embedding": self.rows_of(token)}
+
+
+def kept_rows(folder: Path, target: str = f"{__name__}.Rows") -> Rows:
+    encoder = Rows({"token": 4}, 2)
+    kept(
+        folder,
+        encoder,
+        node={"_target_": target, "width": 2},
+        supplied={"sizes": {"token": 4}},
+        reader=ColumnsReader({"token": {"width": None, "dtype": "int64"}}),
+        keys={"embedding": ["a", "b", "c", "ü"]},
+        columns={"embedding": "token"},
+    )
+    return encoder
 
 
 def test_an_encoder_of_the_users_is_handed_over_as_a_class(tmp_path: Path) -> None:
-    encoder = Rows({"token": 4}, 2)
-    node = {"_target_": f"{__name__}.Rows", "width": 2}
-    keys = {"embedding": ["a", "b", "c", "ü"]}
-    kept(tmp_path, encoder, node, supplied={"sizes": {"token": 4}}, inputs={}, keys=keys)
-    with pytest.raises(ValueError, match=r"made with the encoder .*Rows: import it and call load\(path, encoder="):
+    encoder = kept_rows(tmp_path)
+    with pytest.raises(ValueError, match=r"encoder\._target_=.*Rows cannot be imported: .* config_dir="):
         embloom.load(tmp_path)
-    loaded = embloom.load(tmp_path, encoder=Rows)
-    assert loaded.keys == keys
-    assert torch.equal(loaded.table("embedding"), encoder.rows.weight)
-    assert torch.equal(loaded.encode({"token": torch.tensor([2])}), encoder.rows.weight[2:3])
-    with pytest.raises(ValueError, match="by name, a mapping of: token"):
-        loaded.encode(torch.tensor([2]))
+    loaded = embloom.load(tmp_path, parts={"encoder": Rows})
+    assert loaded.keys == {"embedding": ["a", "b", "c", "ü"]}
+    assert torch.equal(loaded.table("embedding"), encoder.rows_of.weight)
+    assert torch.equal(loaded.encode({"token": torch.tensor([2])}), encoder.rows_of.weight[2:3])
+    assert torch.equal(loaded.encode(torch.tensor([2])), encoder.rows_of.weight[2:3])
+    assert torch.equal(loaded.encode(["ü", "a"]), encoder.rows_of.weight[[3, 0]])
+
+
+def test_an_encoder_of_the_users_is_found_in_the_folder_that_is_named(tmp_path: Path) -> None:
+    encoder = kept_rows(tmp_path / "run", "own_rows.Rows")
+    source = Path(__file__).read_text()
+    body = source[source.index("class Rows") : source.index("def kept_rows")]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "own_rows.py").write_text(
+        f"from torch import Tensor, nn\nfrom embloom.encoders.base import Encoder\n\n\n{body}"
+    )
+    with pytest.raises(ValueError, match=r"add --config-dir FOLDER \(in Python config_dir="):
+        embloom.load(tmp_path / "run")
+    loaded = embloom.load(tmp_path / "run", config_dir=tmp_path / "mine")
+    assert torch.equal(loaded.encode([2, 0]), encoder.rows_of.weight[[2, 0]])
+    with pytest.raises(ValueError, match="there is no such folder"):
+        embloom.load(tmp_path / "run", config_dir=tmp_path / "absent")
 
 
 ALONE = """
@@ -144,22 +187,40 @@ def test_loads_alone_and_opens_nothing_else(tmp_path: Path) -> None:
     assert rest == "[] ['/run/embeddings/card.json', '/run/embeddings/layers.safetensors'] []"
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        "os.system", "builtins.exec", "test_artifact.Rows", "torch.nn.Linear", "embloom.encodersx.Evil", "",
-        "embloom.encoders.mlp.nn.Linear", "embloom.encoders.mlp.parse_layers", "embloom.encoders.../../evil.Evil",
-        "embloom.encoders.absent.Evil", "embloom.encoders..os.system", None, 7, ["embloom.encoders.mlp.MLP"],
-    ],
+TARGETS = (
+    "os.system", "builtins.exec", "test_artifact.Rows", "torch.nn.Linear", "embloom.encodersx.Evil", "", "evil.Evil",
+    "embloom.encoders.mlp.nn.Linear", "embloom.encoders.mlp.parse_layers", "embloom.encoders.../../evil.Evil",
+    "embloom.encoders.absent.Evil", "embloom.encoders..os.system", None, 7, ["embloom.encoders.mlp.MLP"],
 )  # fmt: skip
-def test_a_card_cannot_name_what_is_called(tmp_path: Path, target: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept(tmp_path / "embeddings")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("part", ["encoder", "reader"])
+def test_a_card_cannot_name_what_is_called(
+    tmp_path: Path, part: str, target: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even with a right hash, which whoever writes the file computes."""
     (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')\nclass Evil: pass\n")
     monkeypatch.chdir(tmp_path)
-    card(tmp_path / "embeddings", encoder={**NODE, "_target_": target, "command": f"touch {tmp_path / 'executed'}"})
-    with pytest.raises(ValueError, match=r"embeddings was made with|encoder\._target_="):
+    node = {"_target_": target, "command": f"touch {tmp_path / 'executed'}"}
+    if part == "encoder":
+        kept(tmp_path / "embeddings", node=node)
+    else:
+        kept(tmp_path / "embeddings", reader=Foreign(node))
+    with pytest.raises(ValueError, match=rf"{part}\._target_="):
         embloom.load(tmp_path)
     assert not (tmp_path / "executed").exists()
+
+
+class Foreign(ImageReader):
+    """A reader that describes itself as something else."""
+
+    def __init__(self, node: dict[str, Any]) -> None:
+        super().__init__(4)
+        object.__setattr__(self, "node", node)
+
+    def described(self) -> dict[str, Any]:
+        return dict(vars(self)["node"])
 
 
 @pytest.mark.parametrize("name", [LAYERS, CARD])
@@ -195,6 +256,7 @@ def test_tampered_weights_are_noticed(tmp_path: Path) -> None:
         ("[]", "no card"),
         ("{}", "no card"),
         ('{"format_version": "1"}', "no card"),
+        ('{"format_version": true}', "no card"),
         (f'{{"format_version": {FORMAT_VERSION + 1}}}', "newer than this embloom reads.*upgrade"),
         (f'{{"format_version": {FORMAT_VERSION}}}', "no card"),
     ],
@@ -208,17 +270,47 @@ def test_a_card_that_is_none(tmp_path: Path, text: str | None, says: str) -> Non
         embloom.load(tmp_path)
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_format_gets_one_message(tmp_path: Path, version: int) -> None:
+    kept(tmp_path)
+    card(tmp_path, format_version=version)
+    with pytest.raises(
+        ValueError, match=rf"^\S+ has format {version}, from before .*'s first release: train it again$"
+    ):
+        embloom.load(tmp_path)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"encoder": {**NODE, "layers": "16-8-5-3"}}, {"encoder": {**NODE, "rows": 3}}, {"supplied": {}},
-        {"supplied": {"sizes": {}}}, {"encoder": "MLP"}, {"layers": 3}, {"of": {"picture": "image"}}, {"supplied": 3},
+        {"supplied": {"sizes": {}}}, {"encoder": "MLP"}, {"layers": 3}, {"of": {"image": "features"}}, {"supplied": 3},
+        {"reader": {}}, {"reader": 3}, {"heads": []}, {"labels": None}, {"keys": None}, {"content_hash": 1},
     ],
 )  # fmt: skip
 def test_a_card_that_does_not_fit_is_a_message(tmp_path: Path, changes: dict[str, Any]) -> None:
     kept(tmp_path)
     card(tmp_path, **changes)
     with pytest.raises(ValueError, match=r"\w"):
+        embloom.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"node": {**NODE, "layers": "16-8-5-3"}},
+            r"weights are not those of the encoder in the card: linears\.1\.weight is \(6, 8\)",
+        ),
+        ({"node": {**NODE, "rows": 3}}, r"encoder\.rows: MLP has no such parameter"),
+        ({"supplied": {}}, "encoder.sizes is missing"),
+        ({"supplied": {"sizes": {}}}, "needs the tensor 'features'"),
+        ({"of": {"image": "features"}}, r"encoder\.of\.image: it takes no such tensor"),
+    ],
+)
+def test_a_sound_card_of_something_else_is_a_message(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+    kept(tmp_path, **changes)
+    with pytest.raises(ValueError, match=says):
         embloom.load(tmp_path)
 
 

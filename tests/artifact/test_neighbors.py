@@ -1,4 +1,4 @@
-"""Exact neighbours are those of the full product, however the table looks."""
+"""Exact neighbors are those of the full product, however the table looks."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_what_does_not_fit_is_refused() -> None:
         Neighbors(torch.empty(0, 4))
 
 
-def test_approximate_neighbours_through_faiss() -> None:
+def test_approximate_neighbors_through_faiss() -> None:
     pytest.importorskip("faiss")
     rows = tables()["clusters"]
     _, exact = Neighbors(rows).nearest(rows[:20], k=10)

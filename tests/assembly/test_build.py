@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from embloom.assembly import own
 from embloom.assembly.build import arguments, build, did_you_mean, locate
 
 LINEAR = {"_target_": "torch.nn.Linear", "in_features": 3, "out_features": 2}
@@ -26,7 +26,8 @@ class Picky(nn.Module):
 
 
 def picky(**node: Any) -> Picky:
-    return build({"_target_": f"{__name__}.Picky", **node}, Picky, where="loss.mine", supplied={"sizes": {"x": 1}})
+    with own.parts([Path(__file__).parent]):
+        return build({"_target_": f"{__name__}.Picky", **node}, Picky, where="loss.mine", supplied={"sizes": {"x": 1}})
 
 
 def test_builds_what_the_node_says() -> None:
@@ -49,7 +50,8 @@ def test_supplied_values_reach_parameters_of_their_name_only() -> None:
     ],
 )  # fmt: skip
 def test_a_target_of_another_kind_is_not_called(target: str) -> None:
-    with pytest.raises(ValueError, match=r"^encoder\._target_=.* is not a Module class$"):
+    # Not even where the user has typed all of the configuration.
+    with own.parts(anything=True), pytest.raises(ValueError, match=r"^encoder\._target_=.* is not a Module class$"):
         build({"_target_": target, "command": "false"}, nn.Module, where="encoder")
 
 
@@ -61,10 +63,9 @@ def test_a_target_that_is_not_there(target: Any) -> None:
         build({"_target_": target}, nn.Module, where="encoder")
 
 
-def test_a_module_of_the_users_that_fails_is_shown_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_of_the_users_that_fails_is_shown_whole(tmp_path: Path) -> None:
     (tmp_path / "users_broken_module.py").write_text("1 / 0")
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    with pytest.raises(ZeroDivisionError):  # the traceback is what helps here
+    with own.parts([tmp_path]), pytest.raises(ZeroDivisionError):  # the traceback is what helps here
         locate("users_broken_module.Loss", nn.Module, "loss.mine")
 
 
@@ -90,10 +91,12 @@ class OfColor(nn.Module):
 
 
 def test_a_size_that_the_dataset_lacks_is_named() -> None:
-    node = {"_target_": f"{__name__}.OfColor"}
-    with pytest.raises(ValueError, match=r"^encoder: OfColor needs the tensor 'color'; there is: image, label$"):
-        build(node, nn.Module, where="encoder", supplied={"sizes": {"label": 1, "image": 2}})
-    assert build(node, nn.Module, where="encoder", supplied={"sizes": {"color": 3}})
+    node = {"_target_": "parts:encoder.of_color"}
+    says = r"^encoder: OfColor needs the tensor 'color'; available: image, label\. Rename with \+encoder\.of\.color="
+    with own.parts(classes={node["_target_"]: OfColor}):
+        with pytest.raises(ValueError, match=says):
+            build(node, nn.Module, where="encoder", supplied={"sizes": {"label": 1, "image": 2}})
+        assert build(node, OfColor, where="encoder", supplied={"sizes": {"color": 3}}).head.in_features == 3
 
 
 def test_a_class_that_is_given_wins_over_the_target() -> None:
@@ -119,6 +122,6 @@ def test_arguments_of_classes_that_take_any() -> None:
 
 def test_did_you_mean() -> None:
     assert did_you_mean("margn", ["margin", "mining"]) == "did you mean margin?"
-    assert did_you_mean("xyz", ["b", "a"]) == "there is: a, b"
+    assert did_you_mean("xyz", ["b", "a"]) == "available: a, b"
     assert did_you_mean("xyz", []) == "there is none"
     assert torch.nn.Linear.__name__ == "Linear"

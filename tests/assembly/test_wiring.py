@@ -35,10 +35,11 @@ def test_names_what_is_missing() -> None:
     wire = Wire(function, {"context": "word"}, "loss.x")
     assert wire.missing(["center", "word"]) == []
     assert wire.missing(["center", "b", "a"]) == [
-        "loss.x needs the tensor 'word' and nobody provides it; there is: a, b, center. "
+        "loss.x needs the tensor 'word' and nobody provides it; available: a, b, center. "
         "Rename with loss.x.of.context=..."
     ]
     assert len(wire.missing([])) == 2
+    assert wire.missing(["word"])[0].endswith("Rename with +loss.x.of.center=...")  # Hydra has to add this one
 
 
 def test_refuses_a_rename_of_no_parameter() -> None:

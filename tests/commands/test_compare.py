@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from compare.made import made
+from comparison.made import made
 from embloom.cli import main
-from embloom.compare.table import brief
+from embloom.comparison.table import brief
 from embloom.files.run_folder import best_probe, locked
 
 
@@ -44,7 +44,7 @@ def test_compare_prints_and_writes(
     assert "cross_entropy" in shown.out
     assert "0.9000 ±0.0000" in shown.out
     assert "written: page.html" in shown.err
-    assert b"50 of 360 pictures are shown" in Path("page.html").read_bytes()
+    assert b"50 of 360 images are shown" in Path("page.html").read_bytes()
     call(monkeypatch, "compare", "sweep", "other", "--json")
     assert len(json.loads(capsys.readouterr().out)["rows"]) == 2
     call(monkeypatch, "compare", "sweep", "other", "--csv")
@@ -67,7 +67,7 @@ def test_mistakes_are_told_before_anything_is_computed(
         ("compare", "run", "dataset.rooot=x"): "dataset.rooot: none of the runs has such a setting",
         ("compare", "dataset.root=x"): "name at least one run",
         ("map", "run", "two"): "embloom map draws one run, and these are 2",
-        ("map", "run", "--layer", "foo"): "there is no layer 'foo'; there is: hidden_0, embedding",
+        ("map", "run", "--layer", "foo"): "there is no layer 'foo'; available: hidden_0, embedding",
         ("runs", "nowhere"): "there is no folder nowhere",
         ("runs", ".", "--since", "yesterday"): "--since yesterday: write the date as 2026-01-31",
         ("rm", "run"): "nobody can answer here: add --yes",

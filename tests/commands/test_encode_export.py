@@ -18,9 +18,9 @@ from PIL import Image
 import embloom
 from data.test_labelled_text import reviews, write_csv
 from embloom import cli
-from embloom.artifact.embedding import CARD, LAYERS, content_hash
+from embloom.artifact.saving import CARD, LAYERS, content_hash
 from embloom.artifact.vector_files import Vectors, read_vector_file
-from training import SMALL_DIGITS, trained
+from trained import SMALL_DIGITS, trained
 
 TEXT = (
     "experiment=bag_of_embeddings", "dataset.min_count=1", "encoder.layers=8-4-2", "trainer.accelerator=cpu",
@@ -30,16 +30,16 @@ TEXT = (
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run on pictures, one on texts, and inputs for both."""
+    """A run on images, one on texts, and inputs for both."""
     folder = tmp_path_factory.mktemp("runs")
     trained(folder / "digits", *SMALL_DIGITS, "encoder.layers=1024-32-32-10")
     path = write_csv(folder / "reviews.csv", reviews())
     trained(folder / "texts", *TEXT, f"dataset.path={path}")
-    (folder / "pictures" / "sub").mkdir(parents=True)
+    (folder / "images" / "sub").mkdir(parents=True)
     draw = np.random.default_rng(0)
     for i in range(7):
         pixels = draw.integers(0, 255, (9, 12, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / "pictures" / ("sub" if i % 2 else ".") / f"{i}.png")
+        Image.fromarray(pixels).save(folder / "images" / ("sub" if i % 2 else ".") / f"{i}.png")
     return folder
 
 
@@ -54,12 +54,12 @@ def encoded(runs: Path, *arguments: str, suffix: str = ".safetensors") -> Vector
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".npy", ".csv", ".parquet"])
-def test_pictures_into_every_format(suffix: str, runs: Path) -> None:
+def test_images_into_every_format(suffix: str, runs: Path) -> None:
     if suffix == ".parquet":
         pytest.importorskip("pyarrow")
-    paths = sorted((runs / "pictures").rglob("*.png"))
+    paths = sorted((runs / "images").rglob("*.png"))
     expected = embloom.load(runs / "digits").encode(paths, layer="hidden_0")
-    found = encoded(runs, str(runs / "digits"), str(runs / "pictures"), "--layer", "hidden_0", suffix=suffix)
+    found = encoded(runs, str(runs / "digits"), str(runs / "images"), "--layer", "hidden_0", suffix=suffix)
     torch.testing.assert_close(found.rows, expected, atol=1e-6, rtol=1e-6)
     if suffix != ".npy":
         assert found.names == [str(p) for p in paths]
@@ -75,12 +75,12 @@ def test_pictures_into_every_format(suffix: str, runs: Path) -> None:
 
 
 def test_globs_lists_of_paths_and_rows_of_numbers(runs: Path) -> None:
-    digits, paths = embloom.load(runs / "digits"), sorted((runs / "pictures").rglob("*.png"))
+    digits, paths = embloom.load(runs / "digits"), sorted((runs / "images").rglob("*.png"))
     expected = digits.encode(paths)
     with (runs / "list.csv").open("w") as file:
-        csv.writer(file).writerows([["picture"], *([p.relative_to(runs)] for p in paths)])
-    by_list = encoded(runs, str(runs / "digits"), str(runs / "list.csv"), "--column", "picture")
-    by_glob = encoded(runs, str(runs / "digits"), str(runs / "pictures" / "**" / "*.png"))
+        csv.writer(file).writerows([["image"], *([p.relative_to(runs)] for p in paths)])
+    by_list = encoded(runs, str(runs / "digits"), str(runs / "list.csv"), "--column", "image")
+    by_glob = encoded(runs, str(runs / "digits"), str(runs / "images" / "**" / "*.png"))
     for found in (by_list, by_glob):
         torch.testing.assert_close(found.rows, expected, atol=1e-6, rtol=1e-6)
     rows = torch.rand(5, 1024)
@@ -136,9 +136,9 @@ def test_words_of_a_text_are_averaged_where_the_encoder_has_positions(tmp_path: 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("{r}/digits", "{r}/absent", "-o", "{r}/x.npy"), "no pictures at"),
-        (("{r}/digits", "{r}/pictures", "-o", "{r}/x.pickle"), "must end in one of .safetensors"),
-        (("{r}/digits", "{r}/reviews.csv", "-o", "{r}/x.npy"), "it takes 1024 numbers a row.*--column"),
+        (("{r}/digits", "{r}/absent", "-o", "{r}/x.npy"), "there is no image at"),
+        (("{r}/digits", "{r}/images", "-o", "{r}/x.pickle"), "must end in one of .safetensors"),
+        (("{r}/digits", "{r}/reviews.csv", "-o", "{r}/x.npy"), "line 2: it takes 1024 cells a row.*--column"),
         (("{r}/texts", "{r}/reviews.csv", "--column", "c", "-o", "{r}/x.npy"), "no column 'c' but label, text"),
         (("{r}/texts", "{r}/reviews.csv", "--layer", "x", "-o", "{r}/x.npy"), "no layer 'x'"),
         (("{r}", "{r}/reviews.csv", "-o", "{r}/x.npy"), "holds no embedding"),
@@ -232,7 +232,7 @@ def test_weights_of_an_encoder_without_tables(runs: Path) -> None:
 def test_exported_tables_start_other_models(runs: Path, tmp_path: Path) -> None:
     path = exported(runs, "texts", "safetensors", "start.safetensors")
     from embloom.training.run import prepared
-    from training import configuration
+    from trained import configuration
 
     found = prepared(configuration(*TEXT, f"dataset.path={runs / 'reviews.csv'}", f"init_from={path}", "seed=9"))
     assert torch.equal(found.encoder.state_dict()["words.weight"], embloom.load(runs / "texts").table("words"))
@@ -246,7 +246,7 @@ def test_card_says_what_it_is_and_the_lines_it_shows_work(runs: Path, capsys: An
         assert embloom.load(runs / which).content_hash in text
         assert "| chance_label |" in text
         code = text.split("```python\n")[1].split("```")[0]
-        code = code.replace("['one.png', 'two.png']", repr([str(p) for p in (runs / "pictures").rglob("*.png")]))
+        code = code.replace("['one.png', 'two.png']", repr([str(p) for p in (runs / "images").rglob("*.png")]))
         exec(code, {})
 
 
@@ -263,7 +263,7 @@ def test_vectors_of_different_artifacts_are_never_mixed(runs: Path, tmp_path: Pa
         stock.nearest(other.vectors(rows))
     with pytest.raises(ValueError, match="layer hidden_0"):
         mine.vectors(rows, "hidden_0").nearest(mine.vectors(rows, "hidden_1"))
-    saved = encoded(runs, str(runs / "digits"), str(runs / "pictures"))
+    saved = encoded(runs, str(runs / "digits"), str(runs / "images"))
     with pytest.raises(ValueError, match="distances between"):
         saved.nearest(other.vectors(rows))
 
@@ -280,14 +280,14 @@ def test_equal_hashes_are_equal_embeddings(runs: Path, tmp_path: Path) -> None:
     assert content_hash(content, {**card, "metrics": {}}) == mine.content_hash
 
 
-def test_older_format_is_read_and_newer_refused(runs: Path, tmp_path: Path) -> None:
+def test_other_formats_are_refused_and_a_changed_card_is_noticed(runs: Path, tmp_path: Path) -> None:
     source = runs / "digits" / "embeddings"
     content, card = (source / LAYERS).read_bytes(), json.loads((source / CARD).read_text())
     (tmp_path / LAYERS).write_bytes(content)
-    old = {**card, "format_version": 1}
+    old = {**card, "format_version": 2}
     (tmp_path / CARD).write_text(json.dumps({**old, "content_hash": content_hash(content, old)}))
-    rows = torch.rand(2, 1024)
-    assert torch.equal(embloom.load(tmp_path).encode(rows), embloom.load(source).encode(rows))
+    with pytest.raises(ValueError, match="format 2, from before embloom's first release: train it again"):
+        embloom.load(tmp_path)
     (tmp_path / CARD).write_text(json.dumps({**card, "format_version": 99}))
     with pytest.raises(ValueError, match="format 99, newer than this embloom reads"):
         embloom.load(tmp_path)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import embloom
-from training import SMALL_DIGITS, trained
+from trained import SMALL_DIGITS, trained
 
 AUTOENCODERS = (
     "autoencoder", "tied_autoencoder", "sparse_autoencoder", "denoising_autoencoder", "vae", "conv_autoencoder",

@@ -11,7 +11,7 @@ from harness import assert_same, finish, fork, killed, outcome, wait_for
 
 COMMON = (
     "train", "hydra.run.dir=run", "trainer=cpu", "trainer.log_every_n_steps=3", "callbacks.checkpoints.every_n_steps=2",
-    "callbacks.pictures.misread=0", "probe=[chance]",
+    "callbacks.classification.misclassified=0", "probe=[chance]",
 )  # fmt: skip
 SHAPES = ("experiment=color_shape", "dataset.counts={train: 512, val: 64, test: 64}", "encoder.channels=4-8")
 RUNS = {

@@ -88,3 +88,51 @@ def test_processes_share_each_batch(count: int, world: int) -> None:
     # All that may be missing is a last batch that cannot give each process a sample.
     left_out = whole[len(shares[0]) :]
     assert sum(len(b) for b in left_out) < world
+
+
+def passing(epoch: int, done: int = 0, **options: int) -> list[list[int]]:
+    """Epochs of at least 20 batches of 8 of 53 samples: three passes of seven."""
+    order = Order(53, 8, seed=0, min_batches=20, **options)
+    batches = Batches(COLUMNS, order)
+    batches.load_state_dict({"batch": done})
+    order.set_epoch(epoch)
+    return [batch["label"].tolist() for batch in batches]
+
+
+@pytest.mark.parametrize(("least", "passes"), [(1, 1), (7, 1), (8, 2), (20, 3), (21, 3), (22, 4)])
+def test_an_epoch_of_few_samples_goes_through_them_several_times(least: int, passes: int) -> None:
+    order = Order(53, 8, seed=0, min_batches=least)
+    batches = labels(order)
+    assert len(batches) == len(order) == 7 * passes >= least
+    for number in range(passes):  # each pass is a whole one
+        assert sorted(sum(batches[7 * number : 7 * (number + 1)], [])) == list(range(53))
+
+
+def test_every_pass_of_every_epoch_has_an_order_of_its_own() -> None:
+    orders = [sum(batches[7 * p : 7 * (p + 1)], []) for batches in map(passing, range(4)) for p in range(3)]
+    assert len({tuple(order) for order in orders}) == 12
+    assert passing(2) == passing(2)
+
+
+@pytest.mark.parametrize("done", range(22))
+def test_resumes_inside_any_pass(done: int) -> None:
+    assert passing(5, done) == passing(5)[done:]
+
+
+def test_the_epoch_after_a_resume_is_whole() -> None:
+    order = Order(53, 8, seed=0, min_batches=20)
+    order.start = 10
+    assert len(labels(order)) == 11
+    order.set_epoch(1)
+    assert labels(order) == passing(1)
+
+
+def test_processes_share_every_pass() -> None:
+    whole = passing(3)
+    shares = [passing(3, rank=rank, world_size=2) for rank in range(2)]
+    for batch, one, other in zip(whole, *shares, strict=True):
+        assert sorted(batch) == sorted(one + other)
+
+
+def test_fewer_samples_than_processes_are_no_endless_epoch() -> None:
+    assert labels(Order(1, 8, seed=0, world_size=2, min_batches=20)) == []

@@ -12,7 +12,7 @@ from torch import Tensor
 from embloom.data.color_shape import ColorShape
 from embloom.data.drawing import SHAPES, draw, parse_color
 from embloom.training.run import prepared
-from training import configuration
+from trained import configuration
 
 COLORS = {"red": "#d62828", "taxi_yellow": "#ffc400", "green": "#2a9d3a"}
 # Areas of the shapes in their own frame.
@@ -38,7 +38,7 @@ def dataset(**options: Any) -> ColorShape:
 
 
 def pictures(data: ColorShape, split: Any = "train") -> Tensor:
-    return data.columns[split]["image"].reshape(-1, *data.image_shape or ()).float() / 255
+    return data.columns[split]["image"].reshape(-1, *data.supplies["image_shape"]).float() / 255
 
 
 def one(shape: str, angle: float = 0.0, side: int = 128) -> Tensor:
@@ -77,7 +77,7 @@ def test_labels_say_what_is_drawn() -> None:
     assert torch.equal(columns["taxi"], taxi.long())
     assert taxi.any()
     assert data.names["taxi"] == ["not taxi", "taxi"]
-    assert data.sizes == {"image": 3072, "clean": 3072, "color": 3, "shape": 2, "taxi": 2}
+    assert data.sizes == {"image": 3072, "features": 3072, "clean": 3072, "color": 3, "shape": 2, "taxi": 2}
 
 
 def test_a_picture_depends_on_its_place_alone() -> None:
@@ -119,22 +119,22 @@ def test_background_hues_and_noise_are_options() -> None:
     assert (colored.amax(1) - colored.amin(1)).min() > 0
     noisy = dataset(noise=0.5, mask=0.25)
     batch = {name: column[:8] for name, column in noisy.columns["train"].items()}
-    seen = noisy.transform(batch, True)
+    seen = noisy.transform(batch, "train")
     assert float((seen["image"] == 0).float().mean()) == pytest.approx(0.25, abs=0.02)
     assert torch.equal(seen["clean"], batch["image"] / 255)
-    assert torch.equal(noisy.transform(batch, False)["image"], seen["clean"])
+    assert torch.equal(noisy.transform(batch, "embed")["image"], seen["clean"])
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"shapes": ["circle", "blob"]}, "there is no 'blob'; there is: circle, square"),
+        ({"shapes": ["circle", "blob"]}, "there is no 'blob'; available: circle, square"),
         ({"shapes": ["circle"]}, "two or more"),
         ({"colors": {"red": "red", "blue": "#0000ff"}}, r"dataset.colors.red=red: write it as '#rrggbb'"),
         ({"counts": {"train": 0, "val": 1, "test": 1}}, "dataset.counts.train=0"),
         ({"size": [0.8, 0.5]}, "dataset.size="),
         ({"grain": -1}, "dataset.grain=-1"),
-        ({"noise": -1}, "dataset.noise=-1"),
+        ({"noise": -1}, "^noise=-1: it must be a number, at least 0"),
         ({"attributes": {"taxi": {"color": ["teal"]}}}, "dataset.attributes.taxi.color: there is no teal"),
         ({"attributes": {"taxi": {"weight": [1, 2]}}}, "there is no such property"),
         ({"attributes": {"color": {"shape": ["car"]}}}, "choose another name"),
@@ -150,4 +150,4 @@ def test_the_runs_seed_shuffles_and_the_pictures_stay() -> None:
     small = "dataset.counts={train: 8, val: 8, test: 8}"
     made = [prepared(configuration("experiment=color_shape", small, f"seed={seed}")).dataset for seed in (0, 7)]
     assert [data.seed for data in made] == [0, 7]
-    assert torch.equal(*(data.load()["val"]["image"] for data in made))
+    assert torch.equal(*(data.load()["val"]["image"] for data in made if isinstance(data, ColorShape)))

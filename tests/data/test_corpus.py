@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embloom.artifact.readers.tokenizer import TextOptions, Tokenizer
+from embloom.assembly import own
 from embloom.data.corpus import Corpus, CorpusOptions, corpus_of, open_corpus
-from embloom.data.tokenize import TextOptions, Tokenizer
 
 ALL = CorpusOptions(min_count=1)
 
@@ -62,8 +63,11 @@ def test_counts_vocabulary_and_tokenizer(tmp_path: Path) -> None:
     path, cache = tmp_path / "a.txt", tmp_path / "cache"
     assert open_corpus(path, CorpusOptions(min_count=2), cache).words == ["a", "b"]
     assert open_corpus(path, CorpusOptions(min_count=1, max_vocab=1), cache).words == ["a"]
-    own = CorpusOptions(min_count=1, text=TextOptions(tokenizer="test_corpus.Shouting"))
-    assert open_corpus(path, own, cache).words == ["A", "B", "C"]
+    shouted = CorpusOptions(min_count=1, text=TextOptions(tokenizer="test_corpus.Shouting"))
+    with pytest.raises(ValueError, match="test_corpus is neither embloom's nor named by you"):
+        open_corpus(path, shouted, cache)
+    with own.parts([Path(__file__).parent]):
+        assert open_corpus(path, shouted, cache).words == ["A", "B", "C"]
 
 
 def test_processes_change_nothing(tmp_path: Path) -> None:

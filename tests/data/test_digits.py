@@ -57,10 +57,10 @@ def test_batches_are_bytes_until_they_are_transformed() -> None:
     dataset = digits(channels="rgb", side=16)
     assert dataset.sizes["image"] == 3 * 16 * 16
     assert dataset.sizes["label"] == 10
-    assert dataset.image_shape == (3, 16, 16)
+    assert dataset.supplies["image_shape"] == (3, 16, 16)
     batch = next(iter(dataset.train_dataloader()))
     assert batch["image"].dtype == torch.uint8
-    image = dataset.transform(batch, False)["image"]
+    image = dataset.transform(batch, "embed")["image"]
     assert image.shape == (64, 768)
     torch.testing.assert_close(image, batch["image"].float() / 255)
     assert float(image.max()) == 1.0
@@ -84,5 +84,5 @@ def test_loaders_shuffle_the_training_split_alone() -> None:
     ],
 )  # fmt: skip
 def test_refuses_sizes_that_leave_nothing(option: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=rf"^dataset\.{option}={value}"):
+    with pytest.raises(ValueError, match=rf"^{option}={value}: it must be"):
         Digits(**{"batch_size": 64, option: value})

@@ -14,7 +14,7 @@ import torch
 import embloom
 from embloom.data.labelled_text import LabelledText
 from embloom.encoders.bag_of_embeddings import BagOfEmbeddings
-from training import trained
+from trained import trained
 
 GOOD, BAD, NEUTRAL = "great fine lovely", "awful poor dull", "the film was a thing of it"
 

@@ -28,7 +28,7 @@ def test_drops_as_often_as_it_says_and_scales_the_rest(p: float) -> None:
     assert float(out.double().mean()) == pytest.approx(1, abs=5 * math.sqrt(p / (1 - p) / COUNT))
 
 
-def test_decisions_are_independent_of_their_neighbours() -> None:
+def test_decisions_are_independent_of_their_neighbors() -> None:
     torch.manual_seed(0)
     kept = (Dropout(0.3).train()(torch.ones(COUNT)) != 0).double() - 0.7
     for lag in (1, 2, 3, 4, 8, 512):

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from embloom.encoders.mlp import ACTIVATIONS, MLP, parse_layers
+from embloom.encoders.layers import ACTIVATIONS, parse_layers
+from embloom.encoders.mlp import MLP
 
-SIZES = {"image": 12, "label": 3}
+SIZES = {"image": 12, "features": 12, "label": 3}
 
 
 @pytest.mark.parametrize(
@@ -26,18 +27,20 @@ def test_layers_as_people_write_them(layers: Any, expected: list[int]) -> None:
     )
     names = [f"hidden_{i}" for i in range(len(expected) - 2)] + ["embedding"]
     outputs = encoder(torch.randn(5, 12))
-    assert list(outputs) == list(encoder.sizes) == list(encoder.embedding_layers()) == names
+    assert list(outputs) == list(encoder.sizes) == encoder.layers() == encoder.activations() == names
     assert [t.shape for t in outputs.values()] == [(5, width) for width in expected[1:]]
 
 
 @pytest.mark.parametrize("layers", ["1024", "big", "12-", "12-0-3", "12--3", "", [12], 12, [12, -3], "12-3.5"])
 def test_refuses_layers_that_are_none(layers: Any) -> None:
-    with pytest.raises(ValueError, match=r"encoder\.layers=.*1024-512-10"):
+    with pytest.raises(ValueError, match=r"^layers=.*: write two or more sizes, e\.g\. encoder\.layers=1024-512-10"):
         MLP(SIZES, layers)
 
 
 def test_refuses_layers_that_do_not_fit_the_data_and_says_which_do() -> None:
-    with pytest.raises(ValueError, match=r"use encoder\.layers=12-8-3$"):
+    with pytest.raises(
+        ValueError, match=r"^layers=1024-8-3 begins with 1024, .* 12 features: use encoder\.layers=12-8-3, or auto"
+    ):
         MLP(SIZES, "1024-8-3")
 
 
@@ -105,5 +108,5 @@ def test_batch_norm_normalises_over_the_batch() -> None:
     [("activation", "rellu"), ("norm", "group"), ("dropout", 1.0), ("dropout", -0.1), ("input_dropout", 1.5)],
 )
 def test_refuses_options_it_does_not_know(option: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=rf"^encoder\.{option}="):
+    with pytest.raises(ValueError, match=rf"^{option}="):
         MLP(SIZES, "12-3", **{option: value})

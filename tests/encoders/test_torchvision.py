@@ -12,7 +12,7 @@ from torchvision.models import resnet18
 import embloom
 from embloom.encoders.torchvision import MEAN, STD, TorchVision
 from embloom.training.init_from import begin
-from training import trained
+from trained import trained
 
 PICTURE = (1, 32, 32)
 SMALL = (
@@ -81,7 +81,7 @@ def test_fine_tuning_moves_the_model(weights: Path, tmp_path: Path) -> None:
         ({"name": "resnet81"}, "encoder.name=resnet81.*did you mean resnet18"),
         ({"layers": "layer9"}, "encoder.layers=layer9.*did you mean layer"),
         ({"name": "vit_b_16"}, "encoder.side=224"),
-        ({"side": 0}, "encoder.side=0"),
+        ({"side": 0}, "^side=0: it must be a positive integer"),
     ],
 )
 def test_mistakes_say_what_to_do(options: dict[str, Any], says: str) -> None:

@@ -18,12 +18,12 @@ from embloom.files.checkpoint import (
     FORMAT_VERSION,
     LAST,
     PREVIOUS,
-    AtomicCheckpointIO,
     link,
     newest_good,
     read_checkpoint,
     replace_last,
 )
+from embloom.training.lightning_internals import AtomicCheckpointIO
 from hostile import pickled, runs
 
 
@@ -61,15 +61,16 @@ def damage(path: Path, how: str, mark: Path) -> None:
     elif how == "other zip":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("hello.txt", "hello")
-    elif how == "newer":
-        torch.save(content(9) | {"embloom_format": FORMAT_VERSION + 1}, path)
+    elif how in ("newer", "older"):
+        torch.save(content(9) | {"embloom_format": FORMAT_VERSION + (1 if how == "newer" else -1)}, path)
 
 
 DAMAGES = {
-    "truncated": "no readable checkpoint", "empty": "no readable checkpoint", "garbage": "no readable checkpoint",
-    "flipped byte": "damaged", "pickle": "no readable checkpoint", "pickle inside": "no readable checkpoint",
+    "truncated": "cannot be read", "empty": "cannot be read", "garbage": "cannot be read",
+    "flipped byte": "damaged", "pickle": "cannot be read", "pickle inside": "cannot be read: .* could execute code",
     "another program's": "not written by embloom", "no mapping": "not written by embloom",
-    "other zip": "no readable checkpoint", "newer": "format 2, newer than .* upgrade",
+    "other zip": "cannot be read", "newer": f"format {FORMAT_VERSION + 1}, newer than .* upgrade",
+    "older": f"format {FORMAT_VERSION - 1}, from before embloom's first release: train it again",
 }  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def test_what_is_saved_is_what_is_read(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == [LAST]
     AtomicCheckpointIO().remove_checkpoint(path)
     AtomicCheckpointIO().remove_checkpoint(path)
-    with pytest.raises(ValueError, match="there is no checkpoint"):
+    with pytest.raises(ValueError, match="there is no file"):
         read_checkpoint(path)
 
 

@@ -37,8 +37,9 @@ def test_gradient(smoothing: float) -> None:
     assert torch.autograd.gradcheck(lambda x: CrossEntropy(SIZES, smoothing)(x, TARGET), (logits,))
 
 
-def test_predicts_the_most_likely_class() -> None:
-    assert CrossEntropy(SIZES).predict(torch.eye(5)[TARGET]).tolist() == TARGET.tolist()
+def test_the_logits_are_the_scores() -> None:
+    logits = torch.eye(5)[TARGET]
+    assert torch.equal(CrossEntropy(SIZES).scores(logits), logits)
 
 
 @pytest.mark.parametrize("smoothing", [-0.1, 1.1])
@@ -47,6 +48,15 @@ def test_refuses_smoothing_outside_0_to_1(smoothing: float) -> None:
         CrossEntropy(SIZES, smoothing)
 
 
-def test_refuses_fewer_logits_than_classes() -> None:
-    with pytest.raises(ValueError, match=r"10 classes.*encoder\.layers=\.\.\.-10"):
-        CrossEntropy({"input": 5, "target": 10})
+@pytest.mark.parametrize(("logits", "classes"), [(5, 10), (10, 3)])
+def test_refuses_another_number_of_logits_than_of_classes(logits: int, classes: int) -> None:
+    says = rf"{classes} classes, and its input has {logits}: .*encoder\.layers=\.\.\.-{classes} or \.\.\.-auto"
+    with pytest.raises(ValueError, match=says):
+        CrossEntropy({"input": logits, "target": classes})
+
+
+def test_takes_what_has_no_known_size() -> None:
+    logits = torch.randn(6, 5)
+    expected = by_definition(logits, TARGET, 0.0)
+    for sizes in ({}, {"target": 3}, {"input": 3}):
+        assert float(CrossEntropy(sizes)(logits, TARGET)) == pytest.approx(expected, abs=1e-6)

@@ -23,7 +23,7 @@ def test_class_numbers_are_one_hot_rows() -> None:
     outputs, target = torch.randn(3, 4, dtype=torch.float64), torch.tensor([3, 0, 2])
     rows = [[0.0, 0, 0, 1], [1.0, 0, 0, 0], [0.0, 0, 1, 0]]
     assert float(MSE({})(outputs, target)) == pytest.approx(by_definition(outputs.tolist(), rows), abs=1e-12)
-    assert MSE({}).predict(torch.tensor(rows)).tolist() == target.tolist()
+    assert MSE({}).scores(torch.tensor(rows)).argmax(1).tolist() == target.tolist()
 
 
 def test_gradient() -> None:

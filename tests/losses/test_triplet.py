@@ -86,5 +86,5 @@ def test_equal_points_have_a_finite_gradient(mining: str) -> None:
 def test_refuses_what_it_does_not_know() -> None:
     with pytest.raises(ValueError, match=r"^margin=-1"):
         Triplet(-1)
-    with pytest.raises(ValueError, match=r"^mining=soft.*hard or all"):
+    with pytest.raises(ValueError, match=r"^mining=soft: it must be one of hard, all"):
         Triplet(mining="soft")

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from embloom.assembly import own
 from embloom.losses.weighted import WeightedLoss
 
 SIZES = {"embedding": 4, "hidden_0": 6, "label": 4}
@@ -94,8 +95,9 @@ class Swapped(nn.Module):
 
 
 def test_renames_reach_the_tensors_and_the_sizes() -> None:
-    node = {"_target_": f"{__name__}.Swapped", "of": {"embedding": "hidden_0", "hidden_0": "embedding"}}
-    loss = WeightedLoss({"swapped": node}, SIZES, {})
+    node: dict[str, Any] = {"_target_": "parts:loss.swapped", "of": {"embedding": "hidden_0", "hidden_0": "embedding"}}
+    with own.parts(classes={node["_target_"]: Swapped}):
+        loss = WeightedLoss({"swapped": node}, SIZES, {})
     head = loss.terms["swapped"].head
     assert isinstance(head, nn.Linear)
     assert head.in_features == SIZES["embedding"]
@@ -104,13 +106,30 @@ def test_renames_reach_the_tensors_and_the_sizes() -> None:
     assert [name for name, _ in loss.named_parameters()] == ["terms.swapped.head.weight"]
 
 
-def test_predictions_of_the_terms_that_classify() -> None:
+def test_scores_of_the_terms_that_classify() -> None:
     values = tensors()
-    found = weighted("cross_entropy", "triplet", "mse").predictions(values)
+    found = weighted("cross_entropy", "triplet", "mse", "torch").scored(values)
     assert set(found) == {"cross_entropy", "mse"}
-    predicted, target = found["cross_entropy"]
-    assert torch.equal(predicted, values["embedding"].argmax(1))
-    assert torch.equal(target, values["label"])
+    for scores, target in found.values():
+        assert torch.equal(scores, values["embedding"])
+        assert torch.equal(target, values["label"])
+
+
+def test_a_term_whose_target_is_no_class_has_no_scores() -> None:
+    restores = WeightedLoss({"mse": {**TERMS["mse"], "of": {"input": "embedding", "target": "hidden_0"}}}, {}, {})
+    assert restores.scored({"embedding": torch.randn(8, 4), "hidden_0": torch.randn(8, 4)}) == {}
+
+
+def test_scores_follow_the_renames() -> None:
+    node = {
+        "_target_": "embloom.losses.linear_head.LinearHead", "of": {"embedding": "hidden_0", "target": "label"},
+    }  # fmt: skip
+    loss = WeightedLoss({"head": node}, SIZES, {}).double()
+    values = tensors()
+    scores, _ = loss.scored(values)["head"]
+    weight, bias = loss.state_dict().values()
+    torch.testing.assert_close(scores, values["hidden_0"] @ weight.T + bias)
+    assert loss.label("head") == "label"
 
 
 @pytest.mark.parametrize("weight", [-1, float("nan"), float("inf"), "big", True])

@@ -1,4 +1,4 @@
-"""The nearest-neighbour probe against scikit-learn's, on real digits."""
+"""The nearest-neighbor probe against scikit-learn's, on real digits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
-from embloom.probes.frozen import Frozen
+from embloom.probes.base import Frozen
 from embloom.probes.knn import KNN
 
 
@@ -60,18 +60,21 @@ def test_a_tie_goes_to_the_class_of_the_nearest() -> None:
     assert KNN(3).vote(fit, labels, torch.tensor([[0.0]]), 3).tolist() == [0]  # a majority beats the nearest
 
 
-def test_more_neighbours_than_samples_are_all_of_them() -> None:
-    fit, labels = torch.tensor([[0.0], [1.0], [9.0]]), torch.tensor([1, 1, 0])
-    assert KNN(50).vote(fit, labels, torch.tensor([[9.0]]), 2).tolist() == [1]
+def test_more_neighbors_than_samples_are_refused() -> None:
+    columns = {"embedding": torch.tensor([[0.0], [1.0], [9.0]]), "digit": torch.tensor([1, 1, 0])}
+    assert KNN(3)(Frozen(columns, columns, {"digit": 2})) == {"knn_digit": pytest.approx(2 / 3)}
+    with pytest.raises(ValueError, match=r"^k=50: there are only 3 training samples"):
+        KNN(50)(Frozen(columns, columns, {"digit": 2}))
 
 
 def test_every_layer_and_label_has_its_tag() -> None:
     columns = {"embedding": torch.randn(20, 2), "hidden_0": torch.randn(20, 3), "color": torch.arange(20) % 2}
     columns["shape"] = torch.arange(20) % 3
-    found = KNN(1, layers="all")(Frozen(columns, columns, {"color": 2, "shape": 3}))
+    seen = Frozen(columns, columns, {"color": 2, "shape": 3}, activations=["embedding", "hidden_0"])
+    found = KNN(1, layers="all")(seen)
     assert found == dict.fromkeys(["knn_color", "knn_shape", "knn_color_hidden_0", "knn_shape_hidden_0"], 1.0)
     with pytest.raises(ValueError, match=r"no layer 'hidden_7'.*embedding, hidden_0"):
-        KNN(1, layers=["hidden_7"])(Frozen(columns, columns, {"color": 2, "shape": 3}))
+        KNN(1, layers=["hidden_7"])(seen)
 
 
 def test_refuses_what_it_does_not_know() -> None:

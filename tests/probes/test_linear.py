@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from embloom.probes.frozen import Frozen
+from embloom.probes.base import Frozen
 from embloom.probes.linear import Linear
 
 
@@ -66,7 +66,8 @@ def test_an_embedding_that_kept_nothing_scores_like_the_largest_class() -> None:
 
 def test_every_layer_and_label_has_its_tag() -> None:
     columns = {"embedding": torch.eye(6), "hidden_0": torch.eye(6), "label": torch.arange(6) % 3}
-    assert Linear(layers=["hidden_0", "embedding"])(Frozen(columns, columns, {"label": 3})) == {
+    seen = Frozen(columns, columns, {"label": 3}, activations=["hidden_0", "embedding"])
+    assert Linear(layers=["hidden_0", "embedding"])(seen) == {
         "linear_label_hidden_0": 1.0,
         "linear_label": 1.0,
     }

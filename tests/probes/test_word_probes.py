@@ -9,7 +9,7 @@ import torch
 from scipy.stats import spearmanr
 
 from embloom.probes.analogies import Analogies
-from embloom.probes.frozen import Frozen
+from embloom.probes.base import Frozen
 from embloom.probes.word_similarity import WordSimilarity, spearman
 
 NAMES = ["a", "b", "c", "d", "e"]

@@ -13,14 +13,13 @@ import pytest
 import torch
 
 import embloom
-from embloom.assembly.compose import composed, plain
 from embloom.cli import main
 from embloom.data.blocks import Blocks
 from embloom.data.grammar import questions
 from embloom.data.text import Text, keep_probability
-from embloom.training.run import start
 from embloom.training.tensorboard import event_files
-from harness import assert_same, finish, fork, killed, outcome, wait_for
+from harness import assert_same, finish, fork, killed, outcome, scalars, wait_for
+from trained import trained
 
 SKIPGRAM = ("experiment=skipgram", "trainer=cpu", "callbacks=[checkpoints,metrics]")
 
@@ -30,16 +29,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def trained(folder: Path, cache: Path, *overrides: str) -> dict[str, float]:
-    config = plain(composed([*SKIPGRAM, f"dataset.cache={cache}", *overrides], []))
-    return start(config, folder, {"dataset": "text", "encoder": "skipgram", "loss": "l"}, [])
+def trained_text(folder: Path, cache: Path, *overrides: str) -> dict[str, float]:
+    return trained(folder, *SKIPGRAM, f"dataset.cache={cache}", *overrides)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "run"
-    metrics = trained(folder, cache, "callbacks=[default]", "callbacks.probing.every_n_epochs=2",
-                      "probe.analogies.methods=[3cosadd,3cosmul]")  # fmt: skip
+    metrics = trained_text(folder, cache, "callbacks=[default]", "callbacks.probing.every_n_epochs=2",
+                           "probe.analogies.methods=[3cosadd,3cosmul]")  # fmt: skip
     assert metrics["probe/analogies"] > 0.95
     assert metrics["probe/analogies_3cosmul"] > 0.95
     assert metrics["probe/analogies_coverage"] == 1
@@ -105,8 +103,6 @@ def test_questions(
 
 
 def test_board_has_curves_probes_and_labelled_words(run: Path) -> None:
-    from harness import scalars
-
     curves = scalars(run)
     assert [step for step, _ in curves["val/loss_negative_sampling"]] == [step for step, _ in curves["val/loss"]]
     losses = [value for _, value in curves["val/loss"]]
@@ -157,7 +153,7 @@ def test_every_word_once_an_epoch_in_new_order_and_from_anywhere(cache: Path) ->
     assert_same(first[7:], epoch(0, 7))
 
 
-def test_positives_are_neighbours_in_one_document(cache: Path) -> None:
+def test_positives_are_neighbors_in_one_document(cache: Path) -> None:
     text = [["a", "b", "c"], ["d", "e"], ["f", "g", "h", "i", "j", "k"], ["z"] * 3] * 40
     data = Text(64, documents=text, cache=str(cache), block=8, negatives=4, window=2, min_count=1, subsample=0.0)
     data.setup()
@@ -165,7 +161,7 @@ def test_positives_are_neighbours_in_one_document(cache: Path) -> None:
     names = data.corpus.words
     document = {word: n for n, words in enumerate(text[:4]) for word in words}
     for batch in data.loader("train", shuffle=True):
-        found = data.transform(batch, True)
+        found = data.transform(batch, "train")
         assert torch.equal(found["context_token"][:, :8], found["token"])
         for block, weights in zip(found["token"].tolist(), found["positives"], strict=True):
             assert not weights.diagonal().any()
@@ -215,7 +211,7 @@ def epoch_of(data: Text, number: int) -> list[dict[str, torch.Tensor]]:
     ids=" ".join,
 )
 def test_every_way_learns(tmp_path: Path, cache: Path, overrides: tuple[str, ...]) -> None:
-    metrics = trained(tmp_path / "run", cache, "dataset.batch_size=1024", "trainer.max_epochs=2", *overrides)
+    metrics = trained_text(tmp_path / "run", cache, "dataset.batch_size=1024", "trainer.max_epochs=2", *overrides)
     assert metrics["probe/analogies"] > 0.5, metrics
 
 
@@ -229,7 +225,7 @@ def test_every_way_learns(tmp_path: Path, cache: Path, overrides: tuple[str, ...
         (("optimizer=sparse_adam", "loss=[full_softmax]"), "moves the whole output table"),
         (("trainer.gradient_clip_val=1",), "trainer.gradient_clip_val does not work with sparse gradients"),
         (("dataset.batch_size=1000",), "dataset.batch_size=1000 is no multiple .*use dataset.batch_size=1024"),
-        (("dataset.window=0",), "dataset.window=0: it must be a whole number of at least 1"),
+        (("dataset.window=0",), "dataset.window=0: it must be a positive integer"),
         (("dataset.path=absent.txt",), "no text file at absent.txt"),
         (("dataset.pattern='['",), "is not a regular expression"),
         (("dataset.tokenizer=nowhere.Words",), "write package.module.Class"),
@@ -240,14 +236,14 @@ def test_every_way_learns(tmp_path: Path, cache: Path, overrides: tuple[str, ...
 )
 def test_refused_at_the_door(tmp_path: Path, cache: Path, overrides: tuple[str, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        trained(tmp_path / "run", cache, *overrides)
+        trained_text(tmp_path / "run", cache, *overrides)
     assert not (tmp_path / "run").exists()
 
 
 def test_a_tokenizer_of_the_users_own(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letters.py").write_text(
-        "from embloom.data.tokenize import Tokenizer\n\n\n"
+        "from embloom.artifact.readers.tokenizer import Tokenizer\n\n\n"
         "class Letters(Tokenizer):\n    def __call__(self, text):\n        return list(text.replace(' ', ''))\n"
     )
     (tmp_path / "text.txt").write_text("the cat sat on the mat\nthe dog sat too\n" * 200)
@@ -263,7 +259,10 @@ def test_a_tokenizer_of_the_users_own(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     finish(process, tmp_path)
-    assert sorted(embloom.load(tmp_path / "run").words.names) == sorted(set("thecatsatonthematthedogsattoo"))
+    with pytest.raises(ValueError, match="letters is neither embloom's nor named by you"):
+        embloom.load(tmp_path / "run")
+    loaded = embloom.load(tmp_path / "run", config_dir=tmp_path / "mine")
+    assert sorted(loaded.words.names) == sorted(set("thecatsatonthematthedogsattoo"))
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(15, marks=pytest.mark.slow)])
@@ -293,7 +292,7 @@ def test_killed_run_resumes_to_the_same_bits(tmp_path: Path, cache: Path, kills:
 
 def test_card_says_what_it_was_made_of(run: Path) -> None:
     card = json.loads((run / "embeddings" / "card.json").read_text())
-    assert card["data"]["documents"] == 6000
+    assert card["data"]["corpus"]["documents"] == 6000
     assert card["keys"]["embedding"] == card["keys"]["output"]
     vector = embloom.load(run).encode({"token": [[0, 1]]})
     assert vector.shape == (1, 100)  # averaged over the positions

@@ -19,7 +19,7 @@ from troubles import write_configs
 
 TRAIN = (
     "train", "hydra.run.dir=my run", "trainer=cpu", "trainer.max_epochs=3", "trainer.log_every_n_steps=7",
-    "callbacks.checkpoints.every_n_steps=5", "callbacks.pictures.misread=0", "probe=[knn]",
+    "callbacks.checkpoints.every_n_steps=5", "callbacks.classification.misclassified=0", "probe=[knn]",
 )  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def test_a_damaged_last_checkpoint_falls_back_and_says_so(damage: str, tmp_path:
     content = last.read_bytes()
     last.write_bytes(content[: len(content) // 2] if damage == "truncated" else b"garbage" * 1000)
     text = ended("resume", "my run", cwd=tmp_path, status=0)
-    assert re.search(r"warning: my run/checkpoints/last.ckpt is no readable checkpoint", text)
+    assert re.search(r"warning: my run/checkpoints/last.ckpt cannot be read: ", text)
     assert re.search(r"warning: continuing from my run/checkpoints/(previous|best).ckpt instead", text)
     assert_same(outcome(whole), outcome(run))
 

@@ -1,39 +1,32 @@
-"""The artifact: what a run leaves to be reused, without the code or the data that trained it.
+"""A trained embedding, loaded from its artifact: without the data that trained it, Lightning or Hydra.
 
-A folder `embeddings/` with the encoder's weights in `layers.safetensors` and a `card.json` that says what they
-are. Nothing in it can execute code, and reading it takes neither Lightning nor Hydra nor the dataset.
+The artifact is a folder `embeddings/` with the weights in `layers.safetensors` and a `card.json` that says what they
+are. Nothing in it can execute code; classes of the user's own are imported only from a folder that the caller names.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import safetensors
-import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from embloom.artifact.extractor import Extractor, chunks
+from embloom.artifact.extractor import Extractor
+from embloom.artifact.readers.base import Reader, slices
+from embloom.artifact.saving import HEADS, SUPPLIED, artifact_folder, encoder_weights, read
 from embloom.artifact.vector_files import Vectors
 from embloom.assembly.build import build
-from embloom.files.atomic import write_whole
+from embloom.assembly.own import parts as own_parts
+from embloom.assembly.wiring import Wire
+from embloom.encoders.base import Encoder
+from embloom.files.tensors import first_line
+from embloom.losses.base import Classifier
 
 if TYPE_CHECKING:
-    from embloom.artifact.word_vectors import Words
-
-# 1: the hash is that of the weights alone. 2: of what the card says an input becomes, too.
-FORMAT_VERSION = 2
-LAYERS, CARD = "layers.safetensors", "card.json"
-HASHED = ("encoder", "of", "supplied", "inputs", "layers", "keys")
-# What reading an artifact cannot do without.
-FIELDS = {"content_hash": str, "encoder": dict, "supplied": dict, "inputs": dict, "layers": dict}
-# A card may name only embloom's own encoders; others are handed to `load` as a class.
-TRUSTED = "embloom.encoders."
+    from embloom.artifact.word_vectors import WordVectors
 
 
 class Embedding:
@@ -44,12 +37,19 @@ class Embedding:
         card: what `card.json` says.
         layers: the names of the layers that can be asked for.
         keys: table name -> what its rows are called (vocabulary, items).
+        reader: turns raw inputs into tensors.
+        heads: the trained classifiers, by the name of their loss.
     """
 
-    def __init__(self, encoder: nn.Module, card: dict[str, Any]) -> None:
-        self.encoder, self.card = encoder.eval(), card
+    def __init__(self, encoder: Encoder, card: dict[str, Any], reader: Reader, heads: Mapping[str, Wire]) -> None:
+        self.encoder, self.card, self.reader, self.heads = encoder.eval(), card, reader, dict(heads)
         self.layers: list[str] = list(card["layers"])
-        self.keys: dict[str, list[str]] = card.get("keys", {})
+        self.keys: dict[str, list[str]] = card["keys"]
+        self.wire = Wire(encoder, card["of"], "encoder")
+
+    def extractor(self, layer: str | Sequence[str] = "embedding", combine: str = "concat") -> Extractor:
+        """What computes some layers of raw inputs; see `Extractor`."""
+        return Extractor(self.wire, self.encoder, self.card["layers"], self.reader, layer, combine)
 
     def encode(
         self, inputs: Any, layer: str | Sequence[str] = "embedding", batch_size: int = 1024, combine: str = "concat"
@@ -57,9 +57,9 @@ class Embedding:
         """Embeds new inputs.
 
         Args:
-            inputs: for pictures, rows of floats (N, features), pictures (N, H, W[, 3]), a list of Pillow pictures
-                or of paths; for texts, a list of strings; else a mapping from the encoder's parameter names to
-                tensors.
+            inputs: for images, rows of floats (N, features), images (N, H, W[, 3]), a list of Pillow images
+                or of paths; for texts, a list of strings; for rows of numbers, an array or a mapping of columns; and
+                always a mapping from the names of the dataset's columns to tensors.
             layer: one of `layers`, a submodule of the encoder, or several of them.
             batch_size: how many at a time.
             combine: several layers side by side, `concat`, or their mean, `average`.
@@ -69,34 +69,80 @@ class Embedding:
 
         Raises:
             ValueError: there is no such layer, or the inputs do not fit.
+
+        Example:
+            >>> digits = embloom.load("outputs/mnist-mlp-cross_entropy/2026-11-21_10-30-00")
+            >>> digits.encode(["seven.png"], layer="hidden_0").shape
+            torch.Size([1, 512])
         """
-        extract = Extractor(self.encoder, self.card, layer, combine)
-        parts = [extract(part) for part in chunks(inputs, batch_size)]
-        return torch.cat(parts) if parts else torch.empty(0, sum(self.card["layers"][name] for name in extract.names))
+        extract = self.extractor(layer, combine)
+        found = [extract(part) for part in slices(inputs, batch_size)]
+        return torch.cat(found) if found else torch.empty(0, sum(self.card["layers"][name] for name in extract.names))
+
+    @torch.no_grad()
+    def predict(self, inputs: Any, head: str | None = None, batch_size: int = 1024) -> list[str]:
+        """The classes of new inputs, by name, where a loss that classifies was trained with the encoder.
+
+        Args:
+            inputs: see `encode`.
+            head: which loss; None where there is one only.
+            batch_size: how many at a time.
+
+        Raises:
+            ValueError: there is no such head.
+        """
+        name = self.head_named(head)
+        scores, label = self.heads[name], self.card["heads"][name]["label"]
+        classes = self.card["labels"][label]
+        extract = self.extractor(list(dict.fromkeys(scores.source.values())))
+        found: list[str] = []
+        for part in slices(inputs, batch_size):
+            rows = scores(extract.outputs(extract.read(part)))
+            if rows.ndim != 2 or rows.shape[1] != len(classes):
+                raise ValueError(f"head {name} has {rows.shape[-1]} scores for {len(classes)} classes: it is damaged")
+            found += [classes[i] for i in rows.argmax(1).tolist()]
+        return found
+
+    def head_named(self, head: str | None) -> str:
+        """The head that is meant.
+
+        Raises:
+            ValueError: there is none, or several.
+        """
+        there = self.card["heads"]
+        if not there:
+            raise ValueError("no loss that classifies was trained with this encoder: use encode, or a probe")
+        if head is None and len(there) > 1:
+            raise ValueError(f"several losses classify: name one, head={' or head='.join(map(repr, there))}")
+        name = head or next(iter(there))
+        if name not in there:
+            raise ValueError(f"head={name}: there is no such head; available: {', '.join(there)}")
+        if name not in self.heads:
+            raise ValueError(f"the class of head {name} is not embloom's: load(path, config_dir=...) with its folder")
+        return name
 
     @torch.no_grad()
     def decode(self, vectors: Any, batch_size: int = 1024) -> Tensor:
-        """The way back, where the encoder has one (autoencoders, PCA).
+        """The decoder, where the encoder has one (autoencoders, PCA).
 
         Args:
             vectors: (N, width of `embedding`).
             batch_size: how many at a time.
 
         Returns:
-            (N, features) on the CPU, rows as `encode` takes them; of pictures,
-            `rows.reshape(-1, *embedding.card["supplied"]["image_shape"])`.
+            (N, features) on the CPU, rows as `encode` takes them; of images,
+            `rows.reshape(-1, side, side)`.
 
         Raises:
             ValueError: the encoder has no decoder, or the vectors do not fit.
         """
         width = self.card["layers"]["embedding"]
-        decoder: Callable[[Tensor], Tensor] | None = getattr(self.encoder, "decode", None)
-        if decoder is None:
-            raise ValueError("this encoder has no way back: train one with experiment=autoencoder")
+        if not self.encoder.decodes:
+            raise ValueError("this encoder has no decoder: train one with experiment=autoencoder")
         rows = torch.as_tensor(vectors, dtype=torch.float32)
         if rows.ndim != 2 or rows.shape[1] != width:
             raise ValueError(f"vectors of shape {tuple(rows.shape)} do not fit (N, {width})")
-        return torch.cat([decoder(part) for part in rows.split(batch_size)])
+        return torch.cat([self.encoder.decode(part) for part in rows.split(batch_size)])
 
     def table(self, layer: str) -> Tensor:
         """The rows (count, width) of an embedding layer that is a table.
@@ -104,24 +150,24 @@ class Embedding:
         Raises:
             ValueError: it is none.
         """
-        table = self.encoder.embedding_layers().get(layer)  # type: ignore[operator]
+        table = self.encoder.tables().get(layer)
         if table is None:
             raise ValueError(f"layer '{layer}' is no table: use encode(inputs, layer='{layer}')")
         return table.detach()
 
     @cached_property
-    def words(self) -> Words:
-        """Questions by name to the table of words: neighbours, analogies, averages, outliers.
+    def words(self) -> WordVectors:
+        """Questions by name to a table with named rows: neighbors, analogies, averages, outliers.
 
         Raises:
             ValueError: its rows have no names.
         """
-        from embloom.artifact.word_vectors import Words
+        from embloom.artifact.word_vectors import WordVectors
 
         name = self.main_table()
         if name is None:
             raise ValueError("this embedding has no words: its rows have no names. Train one with experiment=skipgram")
-        return Words(self.keys[name], self.table(name))
+        return WordVectors(self.keys[name], self.table(name))
 
     def main_table(self) -> str | None:
         """The table of named rows that is meant where none is named: `embedding`, or the first."""
@@ -149,128 +195,82 @@ class Embedding:
         return Vectors(self.table(layer), self.keys.get(layer, []), self.content_hash, layer)
 
 
-def save(
-    folder: Path,
-    *,
-    encoder: nn.Module,
-    node: Mapping[str, Any],
-    supplied: Mapping[str, Any],
-    inputs: Mapping[str, Any],
-    about: Mapping[str, Any],
-    keys: Mapping[str, list[str]] | None = None,
-) -> dict[str, Any]:
-    """Writes an artifact; a reader sees the old one or the new one, never half of each.
-
-    Args:
-        folder: `embeddings/` of the run.
-        encoder: the trained module.
-        node: its config node.
-        supplied: what its constructor was offered beside the node, plain containers.
-        inputs: how raw inputs become tensors (`Dataset.inputs`).
-        about: more for the card: names, data fingerprint, metrics, versions.
-        keys: row names of tables.
-
-    Returns:
-        The card.
-    """
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
-    content = safetensors.torch.save(weights)
-    # Where the first weights came from is nothing that a trained encoder needs.
-    dropped = {"of", *getattr(encoder, "start_only", ())}
-    card = {
-        "format_version": FORMAT_VERSION,
-        "encoder": {key: value for key, value in node.items() if key not in dropped},
-        "of": dict(node.get("of") or {}),
-        "supplied": dict(supplied),
-        "inputs": dict(inputs),
-        "layers": dict(encoder.sizes),  # type: ignore[arg-type]
-        "keys": dict(keys or {}),
-        **about,
-    }
-    card["content_hash"] = content_hash(content, card)
-    text = json.dumps(card, indent=2, ensure_ascii=False).encode()
-    folder.mkdir(parents=True, exist_ok=True)
-    # The card goes last: until it is there, or while it names another hash, the folder does not load.
-    write_whole(folder / LAYERS, lambda file: file.write(content))
-    write_whole(folder / CARD, lambda file: file.write(text))
-    return card
-
-
-def load(path: str | Path, encoder: type[nn.Module] | None = None) -> Embedding:
+def load(path: str | Path, config_dir: str | Path | None = None, parts: Mapping[str, Any] | None = None) -> Embedding:
     """Opens a trained embedding.
 
     Args:
         path: a run folder, or its `embeddings/`.
-        encoder: the class, where it is not one of embloom's own; a file cannot name it, since importing what a
-            file names would run it.
+        config_dir: the folder of your own parts, where the run was trained with some. A file cannot name it: importing
+            what a file names would run it.
+        parts: classes of your own, as handed to `embloom.train`: `{"encoder": Two, "loss": {"cosine": Cosine}}`.
 
     Raises:
-        ValueError: there is no artifact, it is damaged, or of a newer format.
+        ValueError: there is no artifact, it is damaged, of another format, or made of parts that nobody named.
     """
     folder = artifact_folder(path)
-    card = read_card(folder)
-    target = str(card["encoder"].get("_target_", ""))
-    if encoder is None and not target.startswith(TRUSTED):
-        raise ValueError(f"{folder} was made with the encoder {target}: import it and call load(path, encoder=...)")
-    module = build(card["encoder"], nn.Module, where="encoder", supplied=card["supplied"], cls=encoder)
-    _, weights = read(folder)
-    try:
-        module.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f"{folder}: the weights do not fit the encoder {target}: {error}") from error
-    return Embedding(module, card)
+    card, weights = read(folder)
+    with own_parts([config_dir] if config_dir else [], classes_by_target(card, parts or {})):
+        try:
+            return assembled(card, weights)
+        except (RuntimeError, MemoryError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{folder}: the card and the weights do not fit together: {first_line(error)}") from error
 
 
-def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The card of an artifact and the encoder's weights by name, checked against each other.
-
-    Raises:
-        ValueError: one is missing, damaged or of a newer format.
-    """
-    card = read_card(folder)
-    try:
-        content = (folder / LAYERS).read_bytes()
-        weights = safetensors.torch.load(content)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise ValueError(f"{folder / LAYERS} cannot be read: {error}") from error
-    if content_hash(content, card) != card.get("content_hash"):
-        raise ValueError(f"{folder} is damaged: {LAYERS} is not what {CARD} describes")
-    return card, weights
+def assembled(card: dict[str, Any], weights: Mapping[str, Tensor]) -> Embedding:
+    """Builds what a card describes."""
+    supplied = {name.removeprefix(SUPPLIED): w for name, w in weights.items() if name.startswith(SUPPLIED)}
+    offered = {**card["supplied"], **supplied}
+    check_shapes(card["encoder"], offered, encoder_weights(weights))
+    encoder = build(card["encoder"], Encoder, where="encoder", supplied=offered)
+    encoder.load_state_dict(encoder_weights(weights))
+    by_column = {column: card["keys"][table] for table, column in card["columns"].items() if table in card["keys"]}
+    keys = {**card["column_keys"], **by_column}
+    reader = build(card["reader"], Reader, where="reader", supplied={"keys": keys})
+    return Embedding(encoder, card, reader, dict(heads(card, weights)))
 
 
-def read_card(folder: Path) -> dict[str, Any]:
-    """`card.json` of an artifact.
+def check_shapes(node: Mapping[str, Any], supplied: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
+    """Compares what a card describes with the weights that are there, before memory is given to it.
 
     Raises:
-        ValueError: it is missing, no JSON, or of a newer format.
+        ValueError: they do not fit.
     """
-    try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ValueError(f"{folder} holds no embedding: there is no {CARD}") from error
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{folder / CARD} cannot be read: {error}") from error
-    version = card.get("format_version") if isinstance(card, dict) else None
-    if not isinstance(version, int):
-        raise ValueError(f"{folder / CARD} is no card of embloom's")
-    if version > FORMAT_VERSION:
-        raise ValueError(f"{folder} has format {version}, newer than this embloom reads ({FORMAT_VERSION}): upgrade it")
-    if wrong := [key for key, kind in FIELDS.items() if not isinstance(card.get(key), kind)]:
-        raise ValueError(f"{folder / CARD} is no card of embloom's: {', '.join(wrong)} is missing or of another kind")
-    return card
+    with torch.device("meta"):
+        wanted = build(node, Encoder, where="encoder", supplied=supplied).state_dict()
+    if wanted.keys() != weights.keys():
+        odd = sorted(wanted.keys() ^ weights.keys())
+        raise ValueError(f"the weights are not those of the encoder in the card: {', '.join(odd[:3])}")
+    for name, tensor in wanted.items():
+        if tensor.shape != weights[name].shape:
+            raise ValueError(
+                f"the weights are not those of the encoder in the card: {name} is {tuple(weights[name].shape)}, not "
+                f"{tuple(tensor.shape)}"
+            )
 
 
-def content_hash(content: bytes, card: Mapping[str, Any]) -> str:
-    """Identifies an embedding: two artifacts with the same hash make the same vectors and call them the same."""
-    digest = hashlib.sha256(content)
-    if card["format_version"] >= 2:
-        described = {key: card.get(key) for key in HASHED}
-        # Through JSON and back: what is hashed is what a reader of the card will see.
-        digest.update(json.dumps(json.loads(json.dumps(described)), sort_keys=True).encode())
-    return "sha256:" + digest.hexdigest()
+def heads(card: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Iterator[tuple[str, Wire]]:
+    """The heads whose classes may be imported."""
+    for name, about in card["heads"].items():
+        try:
+            module = build(about["node"], Classifier, where=f"loss.{name}", supplied={"sizes": about["sizes"]})
+        except ValueError:
+            continue  # `predict` says what to do
+        prefix = f"{HEADS}{name}/"
+        own = {key.removeprefix(prefix): w for key, w in weights.items() if key.startswith(prefix)}
+        module.load_state_dict(own)
+        wire = Wire(module.eval().scores, None, f"loss.{name}")
+        wire.source = dict(about["source"])
+        yield name, wire
 
 
-def artifact_folder(path: str | Path) -> Path:
-    """The artifact's own folder, of a run folder or of itself."""
-    folder = Path(path).expanduser()
-    return folder / "embeddings" if (folder / "embeddings" / CARD).is_file() else folder
+def classes_by_target(card: Mapping[str, Any], handed: Mapping[str, Any]) -> dict[str, type]:
+    """The classes that were handed over, by the targets that the card has for them."""
+    found: dict[str, type] = {}
+    for key in ("encoder", "reader"):
+        if key in handed:
+            found[str(card[key].get("_target_"))] = handed[key]
+    losses = handed.get("loss")
+    for name, about in card["heads"].items():
+        if isinstance(losses, Mapping) and name in losses:
+            found[str(about["node"].get("_target_"))] = losses[name]
+    return found

@@ -8,8 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from embloom.artifact.readers.base import Reader
 from embloom.assembly.build import did_you_mean
+from embloom.assembly.parameters import choices
 from embloom.assembly.wiring import Wire
+from embloom.encoders.base import Encoder
 
 COMBINE = ("concat", "average")
 
@@ -18,11 +21,13 @@ class Extractor:
     """Runs an encoder and takes what some of its layers say.
 
     Layers are the encoder's named outputs, or any of its submodules by their names (`linears.0`), whose output is
-    then caught. What has a vector for each position (words of a text, places of a picture) is averaged over them.
+    then caught. What has a vector for each position (words of a text, places of an image) is averaged over them.
 
     Args:
-        encoder: in evaluation mode.
-        card: its artifact's card.
+        wire: the encoder, wired to the columns.
+        encoder: the same, in evaluation mode.
+        widths: named output -> width.
+        reader: turns raw inputs into columns.
         layers: one name or several.
         combine: several layers side by side, `concat`, or their mean, `average`.
 
@@ -31,34 +36,34 @@ class Extractor:
     """
 
     def __init__(
-        self, encoder: nn.Module, card: Mapping[str, Any], layers: str | Sequence[str], combine: str = "concat"
+        self,
+        wire: Wire,
+        encoder: Encoder,
+        widths: Mapping[str, int],
+        reader: Reader,
+        layers: str | Sequence[str],
+        combine: str = "concat",
     ) -> None:
-        self.encoder, self.card, self.combine = encoder, card, combine
+        self.wire, self.widths, self.reader, self.combine = wire, widths, reader, combine
         self.names = [layers] if isinstance(layers, str) else list(layers)
-        self.wire = Wire(encoder.forward, card.get("of"), "encoder")
-        if combine not in COMBINE:
-            raise ValueError(f"combine={combine}: it must be one of {', '.join(COMBINE)}")
+        choices(COMBINE, combine=combine)
         self.modules = dict(encoder.named_modules())
-        known = [*card["layers"], *(name for name in self.modules if name)]
+        known = [*widths, *(name for name in self.modules if name)]
         for name in self.names:
             if name not in known:
-                there = ", ".join(card["layers"])
-                raise ValueError(f"there is no layer '{name}'; there is: {there}. {did_you_mean(name, known)}")
-        widths = {card["layers"][name] for name in self.names if name in card["layers"]}
-        if combine == "average" and len(widths) > 1:
+                raise ValueError(f"there is no layer '{name}'; available: {', '.join(widths)}. {hint(name, known)}")
+        sizes = {widths[name] for name in self.names if name in widths}
+        if combine == "average" and len(sizes) > 1:
             raise ValueError(
-                f"layers of {' and '.join(map(str, sorted(widths)))} numbers cannot be averaged: concatenate"
+                f"layers of {' and '.join(map(str, sorted(sizes)))} numbers cannot be averaged: concatenate"
             )
-        self._reader: Callable[[Any], dict[str, Tensor]] | None = None
 
     @torch.no_grad()
     def __call__(self, inputs: Any) -> Tensor:
-        """A batch of raw inputs, or a mapping of named tensors -> (N, width), float32 on the CPU."""
-        columns = (
-            {k: torch.as_tensor(v) for k, v in inputs.items()} if isinstance(inputs, Mapping) else self.read(inputs)
-        )
+        """A batch of raw inputs, or a mapping of named columns -> (N, width), float32 on the CPU."""
+        columns = self.read(inputs)
         lengths = columns.get("length")
-        flat = lengths is not None and "length" not in self.wire.source
+        flat = lengths is not None and "length" not in self.wire.source.values()
         if flat:
             columns = {**columns, "token": columns["token"][None]}
         outputs = self.outputs(columns)
@@ -69,10 +74,13 @@ class Extractor:
             raise ValueError("layers of different widths cannot be averaged: concatenate")
         return torch.stack(vectors).mean(0)
 
+    @torch.no_grad()
     def outputs(self, columns: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What each layer says of a batch."""
+        if missing := self.wire.missing(columns):
+            raise ValueError(missing[0])
         caught: dict[str, Tensor] = {}
-        inner = [name for name in self.names if name not in self.card["layers"]]
+        inner = [name for name in self.names if name not in self.widths]
         hooks = [self.modules[name].register_forward_hook(catcher(caught, name)) for name in inner]
         try:
             outputs = {**self.wire(columns), **caught}
@@ -85,36 +93,22 @@ class Extractor:
         return outputs
 
     def read(self, inputs: Any) -> dict[str, Tensor]:
-        """Raw pictures or texts -> named tensors, as the card describes them.
+        """Raw inputs -> columns; of a mapping that has all that the encoder needs, nothing has to be read.
 
         Raises:
-            ValueError: the card describes neither.
+            ValueError: the inputs are none of what the reader reads.
         """
-        if self._reader is None:
-            self._reader = self.reader()
-        return self._reader(inputs)
+        if isinstance(inputs, Mapping):
+            needed = [self.wire.source[name] for name in self.wire.required]
+            if all(name in inputs for name in needed):
+                return self.reader.given(inputs)
+        return self.reader(inputs)
 
-    def reader(self) -> Callable[[Any], dict[str, Tensor]]:
-        """What turns this encoder's raw inputs into tensors."""
-        described, source = self.card["inputs"], self.wire.source
-        if "image" in described:
-            from embloom.artifact.readers.image import Pixels
 
-            pixels = Pixels(**described["image"])
-            return lambda inputs: {source.get("image", "image"): pixels.of_any(inputs)}
-        if "text" in described:
-            from embloom.artifact.readers.text import Words
-
-            words = Words.described(described["text"], self.vocabulary())
-            renamed = {name: source.get(name, name) for name in ("token", "length")}
-            return lambda inputs: {renamed[name]: column for name, column in words(inputs).items()}
-        raise ValueError(f"give the inputs by name, a mapping of: {', '.join(source.values())}")
-
-    def vocabulary(self) -> list[str]:
-        """The words that tokens number."""
-        tables: Mapping[str, str] = getattr(self.encoder, "rows", {})
-        keys: Mapping[str, list[str]] = self.card["keys"]
-        return next((keys[table] for table, column in tables.items() if column == "token" and table in keys), [])
+def hint(name: str, known: Sequence[str]) -> str:
+    """The nearest names, if any are near."""
+    text = did_you_mean(name, known)
+    return text if text.endswith("?") else ""
 
 
 def pooled(output: Tensor, lengths: Tensor | None) -> Tensor:
@@ -136,21 +130,3 @@ def catcher(caught: dict[str, Tensor], name: str) -> Callable[[nn.Module, Any, A
         caught[name] = output[0] if isinstance(output, tuple) else output
 
     return hook
-
-
-def chunks(inputs: Any, size: int) -> Any:
-    """Raw inputs in parts of `size`: slices of lists, arrays and tensors, and of each column of a mapping."""
-    if isinstance(inputs, Mapping):
-        columns = {name: torch.as_tensor(value) for name, value in inputs.items()}
-        if "length" in columns:  # words in a row: they cannot be sliced by texts
-            yield columns
-            return
-        count = len(next(iter(columns.values())))
-        for i in range(0, count, size):
-            yield {name: column[i : i + size] for name, column in columns.items()}
-        return
-    if isinstance(inputs, str) or not hasattr(inputs, "__len__"):
-        yield [inputs]
-        return
-    for i in range(0, len(inputs), size):
-        yield inputs[i : i + size]

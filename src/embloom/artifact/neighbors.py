@@ -1,4 +1,4 @@
-"""Nearest neighbours by cosine among the rows of a table: exact, or approximate through faiss."""
+"""Nearest neighbors by cosine among the rows of a table: exact, or approximate through faiss."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Neighbors:
             query. Faster, and may miss some.
 
     Raises:
-        ValueError: the table is no matrix, or faiss is not installed.
+        ValueError: the table is no matrix, holds NaN or infinity, or faiss is not installed.
     """
 
     def __init__(self, rows: Tensor, approximate: bool = False) -> None:
         if rows.ndim != 2 or not len(rows):
             raise ValueError(f"a table of shape {tuple(rows.shape)} has no rows to search: it must be (N, D)")
-        self.rows = F.normalize(rows.detach().float().cpu(), dim=1)
+        self.rows = unit(rows)
         self.rough = self.rows.bfloat16() if len(rows) > SMALL and not approximate else None
         self.index = faiss_index(self.rows) if approximate else None
 
@@ -61,7 +61,7 @@ class Neighbors:
             raise ValueError(f"k={k}: it must be at least 1")
         left = torch.tensor(sorted({row for row in exclude if 0 <= row < len(self.rows)}), dtype=torch.int64)
         count = min(k, len(self.rows) - len(left))
-        found = [self.one(query, min(len(self.rows), count + len(left))) for query in F.normalize(wanted, dim=1)]
+        found = [self.one(query, min(len(self.rows), count + len(left))) for query in unit(wanted)]
         good = [~torch.isin(rows, left) for _, rows in found]
         scores = [scores[keep][:count] for (scores, _), keep in zip(found, good, strict=True)]
         rows = [rows[keep][:count] for (_, rows), keep in zip(found, good, strict=True)]
@@ -97,6 +97,22 @@ class Neighbors:
         return None
 
 
+def unit(rows: Tensor) -> Tensor:
+    """Rows (N, D) scaled to length 1, float32 on the CPU; rows of zeros stay as they are.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+    """
+    rows = rows.detach().float().cpu()
+    largest = rows.abs().amax(1, keepdim=True) if rows.numel() else rows.new_ones(len(rows), 1)
+    if not largest.isfinite().all():
+        raise ValueError("the vectors hold NaN or infinite numbers, which are near nothing")
+    # Squares of very large and very small numbers leave float32.
+    if bool(((largest > 1e15) | ((largest > 0) & (largest < 1e-10))).any()):
+        rows = rows / torch.where(largest > 0, largest, torch.ones_like(largest))
+    return F.normalize(rows, dim=1)
+
+
 def faiss_index(rows: Tensor) -> Any:
     """An inverted file of unit rows: cells around centroids, of which a search visits a part.
 
@@ -106,7 +122,7 @@ def faiss_index(rows: Tensor) -> Any:
     try:
         import faiss
     except ImportError as error:
-        raise ValueError("approximate neighbours need faiss: pip install 'embloom[faiss]'") from error
+        raise ValueError("approximate neighbors need faiss: pip install 'embloom[faiss]'") from error
     count, width = rows.shape
     cells = max(1, min(int(2 * count**0.5), count // 40))
     index: Any = faiss.index_factory(width, f"IVF{cells},Flat", faiss.METRIC_INNER_PRODUCT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
 import struct
@@ -18,10 +19,14 @@ import torch
 from torch import Tensor
 
 from embloom.files.atomic import write_whole
+from embloom.files.table_parts import pyarrow
+from embloom.files.tables import from_spreadsheet, spreadsheet_safe
+from embloom.files.tensors import first_line
 
 Parts = Iterator[tuple[list[str], Tensor]]
 NPY_HEADER = 128
 NAME, VECTOR = "name", "vector"
+DIGEST = "sha256"  # in the metadata of safetensors: of rows and names
 
 
 @dataclass
@@ -117,13 +122,16 @@ def write_safetensors(file: IO[bytes], parts: Parts, about: Mapping[str, str]) -
     """One tensor `vectors`; the names as JSON in the metadata. The header comes first and says how many rows follow,
     so the rows wait in a file without a name."""
     names: list[str] = []
-    width = 0
+    width, seen = 0, hashlib.sha256()
     with tempfile.TemporaryFile() as waiting:
         for some, rows in parts:
             names += some
             width = rows.shape[1]
-            waiting.write(as_bytes(rows))
+            content = as_bytes(rows)
+            seen.update(content)
+            waiting.write(content)
         metadata = {**about, "keys": json.dumps({"vectors": names})}
+        metadata[DIGEST] = hashed(metadata, seen)
         tensor = {"dtype": "F32", "shape": [len(names), width], "data_offsets": [0, 4 * width * len(names)]}
         header = json.dumps({"__metadata__": metadata, "vectors": tensor}).encode()
         header += b" " * (-len(header) % 8)
@@ -162,6 +170,7 @@ def write_csv(file: IO[bytes], parts: Parts, about: Mapping[str, str]) -> int:
 
 def cell(text: str) -> str:
     """A CSV cell."""
+    text = spreadsheet_safe(text)
     return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\r\n') else text
 
 
@@ -174,26 +183,12 @@ def write_parquet(file: IO[bytes], parts: Parts, about: Mapping[str, str]) -> in
         kind = arrow.list_(arrow.float32(), rows.shape[1])
         vectors = arrow.FixedSizeListArray.from_arrays(arrow.array(rows.reshape(-1).numpy()), type=kind)
         schema = arrow.schema([(NAME, arrow.string()), (VECTOR, kind)], metadata=dict(about))
-        writer = writer or parquet.ParquetWriter(file, schema)
+        writer = writer or parquet.ParquetWriter(file, schema, write_page_checksum=True)
         writer.write_table(arrow.Table.from_arrays([arrow.array(names, arrow.string()), vectors], schema=schema))
         count += len(names)
     if writer is not None:
         writer.close()
     return count
-
-
-def pyarrow() -> tuple[Any, Any]:
-    """The package.
-
-    Raises:
-        ValueError: it is not installed.
-    """
-    try:
-        import pyarrow as arrow
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise ValueError("Parquet needs pyarrow: pip install 'embloom[parquet]'") from error
-    return arrow, parquet
 
 
 def as_bytes(rows: Tensor) -> bytes:
@@ -217,22 +212,50 @@ def read_vector_file(path: str | Path) -> Vectors:
     if read is None:
         raise ValueError(f"{place}: a file of vectors ends in one of {', '.join(READERS)}")
     try:
-        return read(place)
-    except (OSError, KeyError, StopIteration, safetensors.SafetensorError) as error:
-        raise ValueError(f"{place} cannot be read as vectors: {error}") from error
+        return checked(read(place))
+    except Exception as error:  # numpy, csv, safetensors and pyarrow raise almost anything on garbage
+        raise ValueError(f"{place} cannot be read as vectors: {first_line(error)}") from error
+
+
+def checked(found: Vectors) -> Vectors:
+    """Refuses what is no table, or has other names than rows.
+
+    Raises:
+        ValueError: see above.
+    """
+    rows, names = found.rows, found.names
+    if rows.ndim != 2 or not rows.is_floating_point() or not rows.numel():
+        raise ValueError(f"{rows.dtype} of shape {tuple(rows.shape)} is no table of vectors (N, D)")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("the names of its rows are no texts")
+    if names and len(names) != len(rows):
+        raise ValueError(f"{len(names)} names do not fit {len(rows)} rows")
+    return found
 
 
 def read_safetensors(path: Path) -> Vectors:
     """See `write_safetensors`."""
     with safetensors.safe_open(path, "pt") as file:
-        about = file.metadata() or {}
-        names = json.loads(about.get("keys", "{}")).get("vectors", [])
-        return Vectors(file.get_tensor("vectors"), names, about.get("content_hash", ""), about.get("layer", ""))
+        about, rows = file.metadata() or {}, file.get_tensor("vectors")
+    if DIGEST in about and hashed(about, hashlib.sha256(as_bytes(rows))) != about[DIGEST]:
+        raise ValueError("it is damaged: it is not what was written")
+    names = json.loads(about.get("keys", "{}")).get("vectors", [])
+    return Vectors(rows, names, about.get("content_hash", ""), about.get("layer", ""))
+
+
+def hashed(about: Mapping[str, str], rows: Any) -> str:
+    """The hash of the bytes of rows, finished with that of what is said of them."""
+    told = {key: value for key, value in about.items() if key != DIGEST}
+    rows.update(json.dumps(told, sort_keys=True).encode())
+    return str(rows.hexdigest())
 
 
 def read_npy(path: Path) -> Vectors:
     """See `write_npy`."""
-    return Vectors(torch.from_numpy(np.load(path, allow_pickle=False)))
+    array = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a header cannot ask for memory
+    if array.ndim != 2 or not array.size or array.dtype.kind not in "fiu":
+        raise ValueError(f"an array of {array.dtype}, shape {array.shape}, is no table of vectors (N, D)")
+    return Vectors(torch.from_numpy(np.array(array, np.float32)))
 
 
 def read_csv(path: Path) -> Vectors:
@@ -242,15 +265,17 @@ def read_csv(path: Path) -> Vectors:
         next(rows)
         names, numbers = [], []
         for row in rows:
-            names.append(row[0])
+            names.append(from_spreadsheet(row[0]))
             numbers.append([float(number) for number in row[1:]])
+    if len({len(row) for row in numbers}) != 1 or not numbers[0]:
+        raise ValueError("its rows are empty or differ in length")
     return Vectors(torch.tensor(numbers), names)
 
 
 def read_parquet(path: Path) -> Vectors:
     """See `write_parquet`."""
     _, parquet = pyarrow()
-    table = parquet.read_table(path)
+    table = parquet.ParquetFile(path, page_checksum_verification=True).read()
     about = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
     column = table[VECTOR].combine_chunks()
     rows = torch.from_numpy(np.array(column.flatten())).view(len(column), -1)

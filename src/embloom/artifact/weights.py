@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
-import torch
 from torch import Tensor
 
-from embloom.artifact import embedding as artifact
+from embloom.artifact import saving
 from embloom.files.checkpoint import BEST, newest_good, read_checkpoint
+from embloom.files.tensors import as_state_dict, first_line, read_archive, read_safetensors
 
 ENCODER = "encoder."
 TABLE = "embedding"  # what the only table of a word-vector file is called
@@ -76,9 +73,9 @@ def read_source(path: str | Path) -> Source:
 def of_folder(folder: Path) -> Source:
     """A run: its artifact, or its best checkpoint where it has not finished; or an artifact's own folder."""
     for candidate in (folder / "embeddings", folder):
-        if (candidate / artifact.CARD).is_file():
-            card, weights = artifact.read(candidate)
-            return Source(candidate, weights, card.get("keys", {}), card["content_hash"])
+        if (candidate / saving.CARD).is_file():
+            card, weights = saving.read(candidate)
+            return Source(candidate, saving.encoder_weights(weights), card["keys"], card["content_hash"])
     checkpoints = folder / "checkpoints"
     found = checkpoints / BEST if (checkpoints / BEST).is_file() else newest_good(checkpoints)[0]
     if found is None:
@@ -88,42 +85,33 @@ def of_folder(folder: Path) -> Source:
 
 def of_safetensors(path: Path) -> Source:
     """Any safetensors file; `embloom export` and `encode` write row names into its metadata."""
+    weights, metadata = read_safetensors(path)
     try:
-        with safetensors.safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-        weights = safetensors.torch.load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
-    return Source(
-        path, weights, json.loads(metadata.get("keys", "{}")), metadata.get("content_hash") or file_hash(path)
-    )
+        keys = json.loads(metadata.get("keys", "{}"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} cannot be read: its row names are no JSON ({first_line(error)})") from error
+    if not isinstance(keys, dict) or not all(isinstance(names, list) for names in keys.values()):
+        raise ValueError(f"{path} cannot be read: its row names are no lists")
+    return Source(path, weights, keys, metadata.get("content_hash") or file_hash(path))
 
 
 def of_torch(path: Path) -> Source:
     """A checkpoint of embloom's, of which the encoder counts, or a state dict that `torch.save` wrote."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises almost anything on garbage
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise ValueError(f"{path} holds no weights that can be read: {reason}") from error
+    content = read_archive(path)
     if isinstance(content, dict) and "embloom_format" in content:
         state = read_checkpoint(path)["state_dict"]
-        weights = {name.removeprefix(ENCODER): tensor for name, tensor in state.items()}
+        weights = {name.removeprefix(ENCODER): tensor for name, tensor in state.items() if name.startswith(ENCODER)}
         return Source(path, weights, keys_beside(path), file_hash(path))
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise ValueError(f"{path} is no state dict: it must map names to tensors")
-    return Source(path, dict(content), {}, file_hash(path))
+    return Source(path, as_state_dict(content, path), {}, file_hash(path))
 
 
 def keys_beside(checkpoint: Path) -> dict[str, list[str]]:
     """The row names of a checkpoint's tables, from the artifact that the same run has left, if any."""
     folder = checkpoint.parent.parent / "embeddings"
-    if not (folder / artifact.CARD).is_file():
+    if not (folder / saving.CARD).is_file():
         return {}
-    card: dict[str, Any] = artifact.read_card(folder)
-    return card.get("keys", {})
+    card: dict[str, Any] = saving.read_card(folder)
+    return card["keys"]
 
 
 def file_hash(path: Path) -> str:

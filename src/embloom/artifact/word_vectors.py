@@ -1,4 +1,4 @@
-"""Questions to a table of word vectors: neighbours, analogies, averages, and which word does not belong."""
+"""Questions to a table of word vectors: neighbors, analogies, averages, and which word does not belong."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHIFT = 1e-3  # keeps 3CosMul from dividing by 0
 Scored = list[tuple[str, float]]
 
 
-class Words:
+class WordVectors:
     """A vocabulary and its vectors, the most frequent words first.
 
     Args:

@@ -7,11 +7,13 @@ a target must be a class of the kind that is wanted there: naming `os.system` is
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
+
+from embloom.assembly.own import HANDED, TRUST
+from embloom.assembly.wiring import rename
 
 T = TypeVar("T")
 
@@ -25,27 +27,53 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
     if close:
         return f"did you mean {' or '.join(close)}?"
-    return f"there is: {', '.join(known)}" if known else "there is none"
+    return f"available: {', '.join(known)}" if known else "there is none"
 
 
 def locate(target: str, base: type[T] | tuple[type[T], ...], where: str) -> type[T]:
-    """The class that a dotted `target` names.
+    """The class that a dotted `target` names, or one that was handed over.
 
     Raises:
-        ValueError: it cannot be imported, or is no subclass of `base`; the message begins with `where`.
+        ValueError: it may not be imported (see `own`), cannot be, or is no subclass of `base`; the message begins with
+            `where`.
     """
-    module_name, _, name = str(target).rpartition(".")
+    found: Any = TRUST.classes.get(str(target)) or imported(str(target), where)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        bases = base if isinstance(base, tuple) else (base,)
+        ours = [f"{b.__module__}.{b.__name__}" for b in bases if b.__module__.startswith("embloom.")]
+        advice = f": derive it from {' or '.join(ours)}" if ours else ""
+        raise ValueError(f"{where}._target_={target} is not a {' or '.join(b.__name__ for b in bases)} class{advice}")
+    return found
+
+
+def imported(target: str, where: str) -> Any:
+    """What a dotted target names.
+
+    Raises:
+        ValueError: it is not there, or may not be imported.
+    """
+    if target.startswith(HANDED):
+        raise ValueError(
+            f"{where}: its class was handed over in Python, and no file holds it: hand it over again, "
+            f"parts={{{where.split('.')[0]!r}: ...}}"
+        )
+    module_name, _, name = target.rpartition(".")
     try:
-        found = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        module = TRUST.module(module_name)
+    except ValueError as error:
+        raise ValueError(f"{where}._target_={target} cannot be imported: {error}") from error
+    except (ImportError, TypeError) as error:
         raise ValueError(
             f"{where}._target_={target} cannot be imported: {error}. A Python file of your own is found "
             "in the folder that --config-dir names, and on PYTHONPATH"
         ) from error
-    if not (isinstance(found, type) and issubclass(found, base)):
-        kinds = " or ".join(b.__name__ for b in (base if isinstance(base, tuple) else (base,)))
-        raise ValueError(f"{where}._target_={target} is not a {kinds} class")
-    return found
+    try:
+        return getattr(module, name)
+    except AttributeError as error:
+        place = getattr(module, "__file__", None) or "built into Python"
+        raise ValueError(
+            f"{where}._target_={target} cannot be imported: {module_name} ({place}) has no {name}"
+        ) from error
 
 
 def arguments(cls: type, *, supplied: Mapping[str, Any], node: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -71,6 +99,12 @@ def arguments(cls: type, *, supplied: Mapping[str, Any], node: Mapping[str, Any]
         if required and key not in chosen:
             raise ValueError(f"{where}.{key} is missing: {cls.__name__} needs it")
     return chosen
+
+
+def taken(cls: type, offered: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values offered that a class has a parameter for."""
+    known = {**inherited(cls)[0], **inspect.signature(cls).parameters}
+    return {name: value for name, value in offered.items() if name in known}
 
 
 def inherited(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:
@@ -113,13 +147,26 @@ def build(
     try:
         return cls(**kwargs)
     except ValueError as error:
-        # A constructor knows its parameter, not the term it was built for: `margin=-1: ...` -> `loss.triplet.margin=`
-        raise ValueError(f"{where}.{error}" if re.match(r"\w+=", str(error)) else str(error)) from error
+        raise ValueError(placed(str(error), where)) from error
     except KeyError as error:
         sizes = (supplied or {}).get("sizes")
         if not isinstance(sizes, Mapping) or error.args[0] in sizes:
             raise
         there = ", ".join(sorted(map(str, sizes))) or "nothing"
-        raise ValueError(f"{where}: {cls.__name__} needs the tensor {error}; there is: {there}") from error
+        raise ValueError(
+            f"{where}: {cls.__name__} needs the tensor {error}; available: {there}. "
+            f"Rename with {rename(where, error.args[0], node.get('of'))}"
+        ) from error
     except TypeError as error:
         raise ValueError(f"{where}: {cls.__name__} does not take these arguments: {error}") from error
+
+
+def placed(message: str, where: str) -> str:
+    """A constructor knows its parameter, not where it stands: `margin=-1: ...` -> `loss.triplet.margin=-1: ...`."""
+    group = where.partition(".")[0]
+
+    def line(text: str) -> str:
+        named = re.match(r"[a-z]\w*(\.\w+)*=", text)
+        return f"{where}.{text}" if named and not text.startswith((f"{group}.", f"{group}=")) else text
+
+    return "\n".join(line(text) for text in message.splitlines())

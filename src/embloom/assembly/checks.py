@@ -3,23 +3,60 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "bf16-true", "16-true", "64-true")
+SINGLE, LISTS = ("dataset", "encoder", "optimizer", "scheduler", "trainer", "init_from"), ("loss", "callbacks", "probe")
+MAPPING = "it must be a mapping of settings, as one of its yaml files has"
+PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 
 
 def problems(config: Mapping[str, Any], folder: Path) -> list[str]:
     """One message for each mistake that the configuration alone shows."""
-    return [
+    return of_kinds(config) or [
+        *of_names(config),
         *missing_parts(config),
         *of_seed(config),
         *of_evaluate(config),
         *of_trainer(config["trainer"]),
+        *of_weights(config.get("loss") or {}),
         *of_init_from(config.get("init_from") or {}, config["trainer"]),
         *of_folder(folder),
+    ]
+
+
+def of_kinds(config: Mapping[str, Any]) -> list[str]:
+    """Whether every node is a mapping where the others expect one."""
+    nodes = {group: config.get(group) for group in (*SINGLE, *LISTS)}
+    found = [f"{group}={node}: {MAPPING}" for group, node in nodes.items() if not isinstance(node or {}, Mapping)]
+    for group in LISTS:
+        options = nodes[group]
+        if isinstance(options, Mapping):
+            nodes |= {f"{group}.{name}": node for name, node in options.items()}
+            found += [f"{group}.{name}={node}: {MAPPING}" for name, node in options.items() if not is_mapping(node)]
+    for where, node in nodes.items():
+        of = node.get("of") if isinstance(node, Mapping) else None
+        names = isinstance(of, Mapping) and all(isinstance(name, str) for name in (*of, *of.values()))
+        if of is not None and not names:
+            found.append(f"{where}.of={of}: write '{where}.of={{parameter: tensor}}', or null")
+    return found
+
+
+def is_mapping(node: Any) -> bool:
+    """Whether it is one."""
+    return isinstance(node, Mapping)
+
+
+def of_names(config: Mapping[str, Any]) -> list[str]:
+    """Names of losses, callbacks and probes become names of modules and of curves."""
+    return [
+        f"{group}.{name}: a name is of letters, digits, - and _"
+        for group in LISTS
+        for name in config.get(group) or {}
+        if not (isinstance(name, str) and re.fullmatch(r"[\w-]+", name))
     ]
 
 
@@ -31,11 +68,22 @@ def missing_parts(config: Mapping[str, Any]) -> list[str]:
 
 
 def of_seed(config: Mapping[str, Any]) -> list[str]:
-    """The seed is a whole number that every generator takes."""
+    """The seed is an integer that every generator takes."""
     seed = config["seed"]
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        return [f"seed={seed}: it must be a whole number of at least 0"]
+        return [f"seed={seed}: it must be an integer of at least 0 and below 2^63"]
     return []
+
+
+def of_weights(losses: Mapping[str, Any]) -> list[str]:
+    """The weights of the terms."""
+    found = []
+    for name, node in losses.items():
+        weight = node.get("weight", 1.0) if isinstance(node, Mapping) else 1.0
+        number = isinstance(weight, (int, float)) and not isinstance(weight, bool) and 0 <= weight < float("inf")
+        if not number and weight != "learned":
+            found.append(f"loss.{name}.weight={weight}: it must be a number of at least 0, or learned")
+    return found
 
 
 def of_evaluate(config: Mapping[str, Any]) -> list[str]:
@@ -48,8 +96,8 @@ def of_init_from(node: Mapping[str, Any], trainer: Mapping[str, Any]) -> list[st
     """How weights from elsewhere are trained."""
     found = []
     epoch, lr, freeze = node.get("thaw_epoch"), node.get("lr"), node.get("freeze")
-    if epoch is not None and (isinstance(epoch, bool) or not isinstance(epoch, int) or epoch < 1):
-        found.append(f"init_from.thaw_epoch={epoch}: it must be a whole number of at least 1; the first epoch is 0")
+    if epoch is not None and not is_integer(epoch, 1):
+        found.append(f"init_from.thaw_epoch={epoch}: it must be a positive integer; the first epoch is 0")
     if epoch is not None and trainer.get("devices") not in (1, "auto"):
         found.append("init_from.thaw_epoch does not work with several trainer.devices: use one, or leave it out")
     if lr is not None and (isinstance(lr, bool) or not isinstance(lr, (int, float)) or lr < 0):
@@ -70,10 +118,18 @@ def of_init_from(node: Mapping[str, Any], trainer: Mapping[str, Any]) -> list[st
 def of_trainer(trainer: Mapping[str, Any]) -> list[str]:
     """The trainer's numbers, and whether the hardware it asks for is there."""
     found = []
-    for key, least in (("max_epochs", 1), ("log_every_n_steps", 1), ("accumulate_grad_batches", 1)):
-        value = trainer.get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            found.append(f"trainer.{key}={value}: it must be a whole number of at least {least}")
+    for key in ("max_epochs", "min_batches", "log_every_n_steps", "accumulate_grad_batches", "check_val_every_n_epoch"):
+        if key in trainer and not is_integer(trainer[key], 1):
+            found.append(f"trainer.{key}={trainer[key]}: it must be a positive integer")
+    for key in ("limit_train_batches", "val_check_interval"):
+        value = trainer.get(key, 1.0)
+        share = isinstance(value, float) and 0 < value <= 1
+        if not share and not is_integer(value, 1):
+            found.append(
+                f"trainer.{key}={value}: it must be a part of an epoch, above 0 and at most 1.0, or so many batches"
+            )
+    if not is_integer(trainer.get("max_steps", -1), 1) and trainer.get("max_steps", -1) != -1:
+        found.append(f"trainer.max_steps={trainer['max_steps']}: it must be a positive integer, or -1 for no limit")
     clip = trainer.get("gradient_clip_val")
     if clip is not None and (isinstance(clip, bool) or not isinstance(clip, (int, float)) or clip <= 0):
         found.append(f"trainer.gradient_clip_val={clip}: it must be above 0, or null for none")
@@ -113,3 +169,8 @@ def of_folder(folder: Path) -> list[str]:
     if not os.access(place, os.W_OK | os.X_OK):
         return [f"the run folder {folder} cannot be written: choose another with hydra.run.dir=..."]
     return []
+
+
+def is_integer(value: Any, at_least: int) -> bool:
+    """Whether a value is an integer of at least so much; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= at_least

@@ -1,33 +1,51 @@
-"""What stands between the command line and a run: Hydra composes, and the run gets plain containers."""
+"""Overrides -> configuration, by Hydra; nothing else in embloom composes."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
-import sys
-from collections.abc import Callable, Sequence
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import hydra
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from embloom.assembly.groups import CONFIGS, GROUPS
-from embloom.startup import quick_imports
+from embloom.assembly.own import HANDED
 
 # Hydra's options that are followed by a value.
 VALUED = frozenset(
     ["--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"]
 )
-PLAIN_GROUPS = ("trainer", "callbacks", "probe")
-T = TypeVar("T")
+LISTS = ("loss", "callbacks", "probe")  # groups of which several options are chosen, each under a name of its own
 STARTED = datetime.now()
+
+
+@dataclass
+class Composed:
+    """A run as it was asked for.
+
+    Attributes:
+        config: the whole configuration, plain containers.
+        folder: the run folder that it names.
+        names: `dataset`, `encoder` and `loss`, as they are called in lists.
+        config_dirs: the user's own config folders.
+        handed: the groups whose classes were handed over in Python.
+    """
+
+    config: dict[str, Any]
+    folder: Path
+    names: dict[str, str]
+    config_dirs: list[str] = field(default_factory=list)
+    handed: list[str] = field(default_factory=list)
 
 
 def register_resolvers() -> None:
@@ -51,31 +69,6 @@ def free_folder(path: str) -> str:
     return candidate
 
 
-def train(arguments: list[str]) -> None:
-    """Composes and trains; once, or for each job of a sweep."""
-    if any(a.startswith("--experimental-rerun") for a in arguments):
-        raise ValueError("--experimental-rerun reads a pickle, which could execute code: use embloom resume")
-    register_resolvers()
-    arguments = [spelled(argument) for argument in arguments]
-    import_from(config_dir(arguments))
-    sys.argv = [sys.argv[0], *options_first(arguments), *sweep_options(arguments)]
-    failures: list[Exception] = []
-
-    def kept(config: DictConfig) -> float | None:
-        try:
-            return job(config)
-        except Exception as error:
-            # In a sweep Hydra's line says which job it was; of a single one it would only repeat the command.
-            if HydraConfig.get().mode is RunMode.MULTIRUN:
-                raise
-            failures.append(error)
-            return None
-
-    hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(kept)()
-    if failures:
-        raise failures[0]
-
-
 def spelled(argument: str) -> str:
     """`init_from=PATH`, as people write it, in full; a path that is there is taken as it is, commas and all."""
     key, _, value = argument.partition("=")
@@ -90,17 +83,6 @@ def config_dir(arguments: Sequence[str]) -> str | None:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config-dir", "-cd")
     return parser.parse_known_args(arguments)[0].config_dir
-
-
-def import_from(folder: str | None) -> None:
-    """Lets targets name classes of Python files in the user's config folder, in further processes too.
-
-    Only a folder named on the command line: one that a run folder remembers could be anybody's.
-    """
-    if folder is not None:
-        place = str(Path(folder).resolve())
-        sys.path.append(place)
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), place)))
 
 
 def options_first(arguments: list[str]) -> list[str]:
@@ -124,22 +106,6 @@ def sweep_options(arguments: list[str]) -> list[str]:
     return [f"hydra.job.config.override_dirname.exclude_keys=[{quoted}]"]
 
 
-def job(config: DictConfig) -> float | None:
-    """One run of Hydra's. Returns the monitored value for sweepers that optimise."""
-    chosen = HydraConfig.get()
-    folder = shown(Path(chosen.runtime.output_dir))
-    names = {group: str(chosen.runtime.choices.get(group)) for group in ("dataset", "encoder")}
-    names["loss"] = "+".join(config.loss or [])
-    directories = [s.path for s in chosen.runtime.config_sources if s.provider == "command-line"]
-    metrics = attempt(config, folder, names, directories)
-    return metrics.get("val/loss")
-
-
-def shown(folder: Path) -> Path:
-    """As short as people would type it."""
-    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-
-
 def plain(config: DictConfig) -> dict[str, Any]:
     """The resolved configuration as plain containers.
 
@@ -154,123 +120,114 @@ def plain(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in container.items()}
 
 
-def attempt(config: DictConfig, folder: Path, names: dict[str, str], directories: list[str]) -> dict[str, float]:
-    """Trains; leaves no empty folder behind where nothing began."""
-    with quick_imports():
-        from embloom.training.run import start
-
-    try:
-        container = plain(config)
-        return stoppable(folder, lambda: start(container, folder, names, directories))
-    except BaseException:
-        for place in (folder, *folder.parents[:2]):  # outputs/<name>/<stamp>, made by Hydra
-            if place.is_dir() and not any(place.iterdir()):
-                place.rmdir()
-        raise
+def composed(overrides: Sequence[str], config_dirs: Sequence[str]) -> DictConfig:
+    """What Hydra makes of the overrides."""
+    config = _compose(overrides, config_dirs, False)
+    return config
 
 
-def stoppable(folder: Path, run: Callable[[], T]) -> T:
-    """Runs; if a signal stops it, the last line printed is the command that continues it."""
-    from embloom.callbacks.checkpoints import StoppedError
-    from embloom.training.ddp import is_worker
-
-    try:
-        return run()
-    except StoppedError as error:
-        if not is_worker():
-            print(f"{error}; continue with:\nembloom resume {shlex.quote(str(folder))}", flush=True)
-        sys.exit(128 + error.signum)
+def _compose(overrides: Sequence[str], config_dirs: Sequence[str], hydra_too: bool) -> DictConfig:
+    register_resolvers()
+    GlobalHydra.instance().clear()
+    folders = ",".join("'file://" + folder.replace("'", "\\'") + "'" for folder in config_dirs)
+    path = [f"hydra.searchpath=[{folders}]"] if config_dirs else []
+    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return hydra.compose("train", overrides=[*map(spelled, overrides), *path], return_hydra_config=hydra_too)
 
 
-def resume_command(arguments: list[str]) -> None:
-    """`embloom resume RUN_FOLDER [overrides]`."""
-    parser = argparse.ArgumentParser("embloom resume", description="Continues a run exactly where it stopped.")
-    parser.add_argument("run", type=Path, metavar="RUN_FOLDER", help="see embloom runs")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="e.g. trainer.max_epochs=20")
-    parser.add_argument("--config-dir", metavar="DIR", help="your own configs and Python files, as in training")
-    chosen = parser.parse_intermixed_args(arguments)
-    resume(chosen.run, chosen.overrides, chosen.config_dir)
-
-
-def resume(folder: Path, overrides: list[str], own: str | None = None) -> None:
-    """Continues a run, with settings of the trainer and the like changed.
+def asked_for(
+    overrides: Sequence[str], config_dirs: Sequence[str], handed: Mapping[str, Any] | None = None
+) -> tuple[Composed, dict[str, type]]:
+    """A run that is asked for in Python, and the classes handed over for it by target.
 
     Args:
-        folder: the run folder.
-        overrides: what changes.
-        own: the user's config folder.
+        overrides: as on the command line.
+        config_dirs: the user's own config folders.
+        handed: group -> class, or for losses, callbacks and probes name -> class.
 
     Raises:
-        ValueError: it is no run folder, or an override would make it another run.
+        ValueError: a group does not take classes, or what is handed over is none.
     """
-    with quick_imports():
-        from embloom.training.run import resume as run
-    from embloom.files.run_folder import CONFIG, read_state
-
-    state = read_state(folder)
-    import_from(own)
-    config = OmegaConf.load(folder / CONFIG)
-    assert isinstance(config, DictConfig)
-    OmegaConf.set_struct(config, True)
-    changes: dict[str, Any] = {}
-    for override in OverridesParser.create().parse_overrides(overrides):
-        key, value = override.key_or_group, override.value()
-        group, _, rest = key.partition(".")
-        check_resumable(key, group)
-        if not rest and group in GROUPS:
-            with open_dict(config):
-                config[group] = group_config(group, value, [own] if own else state.config_dirs)
-        elif override.is_add():
-            OmegaConf.update(config, key, value, force_add=True)
-        else:
-            OmegaConf.update(config, key, value)
-        if group == "optimizer":
-            changes[rest] = tuple(value) if isinstance(value, list) else value
-    stoppable(folder, lambda: run(plain(config), folder, changes))
+    chosen, classes = handed_over(handed or {})
+    config = _compose([*chosen, *overrides], config_dirs, True)
+    before, HydraConfig.instance().cfg = HydraConfig.instance().cfg, None
+    HydraConfig.instance().set_config(config)
+    try:
+        folder = Path(str(config.hydra.run.dir))
+        choices = config.hydra.runtime.choices
+        names = {group: str(choices.get(group)) for group in ("dataset", "encoder")}
+    finally:
+        HydraConfig.instance().cfg = before
+    with open_dict(config):
+        del config["hydra"]
+    names["loss"] = "+".join(config.loss or [])
+    groups = list(handed or {})
+    return Composed(plain(config), folder, names, [str(d) for d in config_dirs], groups), classes
 
 
-def check_resumable(key: str, group: str) -> None:
-    """Refuses what a checkpoint cannot be continued with.
+def handed_over(handed: Mapping[str, Any]) -> tuple[list[str], dict[str, type]]:
+    """Makes options of classes: the overrides that choose them, and the classes by target.
 
-    Raises:
-        ValueError: the override changes the model, the data or what is drawn.
+    An option's keys are the parameters of the constructor that have plain defaults, so that overrides reach them.
     """
-    data = key in ("dataset.root", "dataset.path", "dataset.workers", "dataset.resident", "dataset.stream")
-    values = group == "optimizer" and "." in key and not key.endswith("_target_")
-    if not (group in PLAIN_GROUPS or data or values or key == "evaluate" or key.endswith(".weight")):
-        raise ValueError(
-            f"{key} cannot be changed on a resume, since the run would no longer be the same; what can: "
-            "trainer, callbacks, probe, evaluate, optimizer.lr and the like, loss weights, dataset.root. "
-            "For anything else start a new run with embloom train"
-        )
+    overrides, classes = [], {}
+    for group, given in handed.items():
+        if group not in GROUPS or group in ("experiment", "trainer"):
+            raise ValueError(f"parts={{'{group}': ...}}: it takes {', '.join(g for g in GROUPS if g[-1] != 't')}")
+        if (group in LISTS) != isinstance(given, Mapping):
+            kind = "a mapping, name -> class" if group in LISTS else "a class"
+            raise ValueError(f"parts={{'{group}': ...}}: it takes {kind}")
+        named = dict(given) if isinstance(given, Mapping) else {snake(getattr(given, "__name__", "x")): given}
+        for name, cls in named.items():
+            if not isinstance(cls, type):
+                raise ValueError(f"parts={{'{group}': ...}}: {name} is no class but {cls!r}")
+            target = f"{HANDED}{group}.{name}"
+            classes[target] = cls
+            node = {"_target_": target, **plain_defaults(cls)}
+            if group in LISTS:
+                node |= {"weight": 1.0, "of": None} if group == "loss" else {}
+                ConfigStore.instance().store(group=group, name=name, node={name: node})
+            else:
+                node |= {"of": None} if group == "encoder" else {}
+                ConfigStore.instance().store(group=group, name=name, node=node)
+        options = ",".join(named)
+        overrides.append(f"{group}=[{options}]" if group in LISTS else f"{group}={options}")
+    return overrides, classes
 
 
-def group_config(group: str, option: Any, config_dirs: list[str]) -> Any:
+def plain_defaults(cls: type) -> dict[str, Any]:
+    """The constructor's parameters that a configuration can hold: `???` where there is no default."""
+    found: dict[str, Any] = {}
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            continue
+        if parameter.default is parameter.empty:
+            if name == "batch_size":
+                found[name] = 64
+        elif parameter.default is None or isinstance(parameter.default, (bool, int, float, str, list, dict)):
+            found[name] = parameter.default
+    return found
+
+
+def snake(name: str) -> str:
+    """`CosineToClass` -> `cosine_to_class`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def group_config(group: str, option: Any, config_dirs: Sequence[str]) -> Any:
     """The configuration of one option of a group (`trainer=gpu`), from Hydra."""
     text = f"[{','.join(option)}]" if isinstance(option, list) else option
     return composed([f"{group}={text}"], config_dirs)[group]
 
 
-def composed(overrides: list[str], config_dirs: list[str]) -> DictConfig:
-    """What Hydra makes of the overrides."""
-    register_resolvers()
-    GlobalHydra.instance().clear()
-    path = [f"hydra.searchpath=[{','.join(f'file://{d}' for d in config_dirs)}]"] if config_dirs else []
-    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return hydra.compose("train", overrides=[*map(spelled, overrides), *path])
-
-
-def default_config() -> dict[str, Any]:
-    """The default configuration, unresolved, for suggestions."""
-    container = OmegaConf.to_container(composed([], []))
+def known_config(arguments: Sequence[str]) -> dict[str, Any]:
+    """The configuration of the options that the arguments choose, unresolved, for suggestions."""
+    own = config_dir(arguments)
+    chosen = [a for a in arguments if a.partition("=")[0] in GROUPS and "=" in a]
+    try:
+        config = composed(chosen, [str(Path(own).resolve())] if own else [])
+    except Exception:  # one of them is a mistake too
+        config = composed([], [])
+    container = OmegaConf.to_container(config)
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}
-
-
-def worker(arguments: list[str]) -> None:
-    """A further process of a training in several; the first one starts the others with the run folder."""
-    with quick_imports():
-        from embloom.training.run import join
-
-    folder = Path(arguments[0])
-    stoppable(folder, lambda: join(folder))

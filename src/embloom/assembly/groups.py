@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
@@ -10,6 +11,6 @@ CONFIGS = next((p for p in (PACKAGE / "configs", PACKAGE.parents[1] / "configs")
 GROUPS = ("experiment", "dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "callbacks", "probe")
 
 
-def options(group: str) -> list[str]:
-    """What can be selected in a group."""
-    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+def options(group: str, folders: Sequence[str | Path] = ()) -> list[str]:
+    """What can be selected in a group, in the user's own folders too."""
+    return sorted({path.stem for place in (CONFIGS, *folders) for path in (Path(place) / group).glob("*.yaml")})

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from embloom.training.module import EmbeddingModule
-from embloom.training.tensorboard import Events
+from embloom.assembly.parameters import positive_integers
+from embloom.callbacks.base import Callback, Training
 
 
 class GradientCosine(Callback):
@@ -28,43 +26,17 @@ class GradientCosine(Callback):
     """
 
     def __init__(self, every_n_steps: int = 50) -> None:
-        if every_n_steps < 1:
-            raise ValueError(f"every_n_steps={every_n_steps}: it must be at least 1")
+        positive_integers(every_n_steps=every_n_steps)
         self.every_n_steps = every_n_steps
-        self.terms: dict[str, Tensor] = {}
-        self.due = False
-        self.handle: Any = None
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listens to what the losses return."""
-        assert isinstance(pl_module, EmbeddingModule)
-        self.handle = pl_module.loss.register_forward_hook(self.catch)
-
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stops listening."""
-        self.handle.remove()
-
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Whether this step is to be looked at."""
-        self.due = trainer.global_step % self.every_n_steps == 0
-
-    def catch(self, module: Any, inputs: Any, output: tuple[Tensor, dict[str, Tensor]]) -> None:
-        """Keeps a step's terms until its backward pass."""
-        if self.due:
-            self.terms = {name: term for name, term in output[1].items() if term.requires_grad}
-
-    def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
+    def on_backward(self, run: Training, terms: Mapping[str, Tensor]) -> None:
         """Measures, while the graph is still there."""
-        if not self.due or not self.terms:
+        if run.step % self.every_n_steps:
             return
-        assert isinstance(pl_module, EmbeddingModule)
-        parameters = [p for p in pl_module.encoder.parameters() if p.requires_grad]
-        terms, self.terms, self.due = self.terms, {}, False
-        if not parameters:
-            return
-        gradients = {name: flat_gradient(term, parameters) for name, term in terms.items()}
-        if isinstance(trainer.logger, Events):
-            trainer.logger.scalars(measured(gradients), trainer.global_step)
+        parameters = [p for p in run.encoder.parameters() if p.requires_grad]
+        trained = {name: term for name, term in terms.items() if term.requires_grad}
+        if parameters and trained:
+            run.log(measured({name: flat_gradient(term, parameters) for name, term in trained.items()}))
 
 
 def flat_gradient(term: Tensor, parameters: Sequence[Tensor]) -> Tensor:

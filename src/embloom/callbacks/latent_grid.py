@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from embloom.callbacks.reconstructions import save_picture
-from embloom.training.module import EmbeddingModule
-from embloom.training.tensorboard import Events
+from embloom.assembly.parameters import integers, numbers
+from embloom.callbacks.base import Callback, Training
+from embloom.callbacks.images import image_shape, save_png
+from embloom.data.base import encoded
 
 
 class LatentGrid(Callback):
@@ -18,54 +16,40 @@ class LatentGrid(Callback):
 
     The points are the normal distribution's quantiles along either direction, so that the grid covers the
     embedding as evenly as the data do (Kingma and Welling 2014, figure 4). Written at the end, also as
-    `pictures/latent_grid.png` in the run folder.
+    `images/latent_grid.png` in the run folder.
 
     Args:
         side: points along each direction.
         reach: how much of the distribution to cover, below 1.
+
+    Raises:
+        ValueError: a number is out of range.
     """
 
     def __init__(self, side: int = 15, reach: float = 0.98) -> None:
-        if side < 2:
-            raise ValueError(f"side={side}: it must be at least 2")
-        if not 0 < reach < 1:
-            raise ValueError(f"reach={reach}: it must be within 0 and 1")
+        integers(2, side=side)
+        numbers(above=0, below=1, reach=reach)
         self.side, self.reach = side, reach
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+    def check(self, run: Training) -> None:
         """Raises:
-        ValueError: the encoder has no decoder, or decodes no pictures.
+        ValueError: the encoder has no decoder, or decodes no images.
         """
-        assert isinstance(pl_module, EmbeddingModule)
-        if not hasattr(pl_module.encoder, "decode") or pl_module.dataset.image_shape is None:
-            raise ValueError("callbacks.latent_grid: the encoder decodes no pictures: leave it out")
+        if not run.encoder.decodes or image_shape(run) is None:
+            raise ValueError("callbacks.latent_grid: the encoder decodes no images: leave it out")
 
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    @torch.no_grad()
+    def on_tested(self, run: Training) -> None:
         """Draws."""
-        assert isinstance(pl_module, EmbeddingModule)
-        if not trainer.is_global_zero or not isinstance(trainer.logger, Events):
+        if not run.first_process:
             return
         from torchvision.utils import make_grid
 
-        training = pl_module.training
-        pl_module.eval()
-        with torch.no_grad():
-            points = grid_points(embedded(pl_module), self.side, self.reach)
-            decode: Callable[[Tensor], Tensor] = pl_module.encoder.decode  # type: ignore[assignment]
-            rows = decode(points).float().cpu().clamp(0, 1)
-        pl_module.train(training)
-        assert pl_module.dataset.image_shape is not None
-        pictures = rows.reshape(-1, *pl_module.dataset.image_shape)
-        picture = make_grid(pictures, nrow=self.side, padding=0)
-        trainer.logger.experiment.add_image("test/latent_grid", picture, trainer.global_step)
-        save_picture(picture, trainer.logger.folder / "pictures" / "latent_grid.png")
-
-
-def embedded(module: EmbeddingModule) -> Tensor:
-    """The embedding (N, D) of the test split."""
-    loader = module.dataset.loader("test", every_rank=True)
-    batches = ({name: column.to(module.device) for name, column in batch.items()} for batch in loader)
-    return torch.cat([module(batch)["embedding"].float() for batch in batches])
+        embedding = encoded(run.dataset, "test", run.encode, ["embedding"], run.device)["embedding"]
+        rows = run.encoder.decode(grid_points(embedding, self.side, self.reach)).float().cpu().clamp(0, 1)
+        image = make_grid(rows.reshape(-1, *(image_shape(run) or ())), nrow=self.side, padding=0)
+        run.log_image("test/latent_grid", image)
+        save_png(image, run.folder / "images" / "latent_grid.png")
 
 
 def grid_points(embedding: Tensor, side: int, reach: float) -> Tensor:

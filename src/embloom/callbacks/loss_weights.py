@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-
-from embloom.training.module import EmbeddingModule
-from embloom.training.tensorboard import Events
+from embloom.assembly.parameters import numbers
+from embloom.callbacks.base import Callback, Training
 
 
 class LossWeights(Callback):
@@ -20,57 +17,40 @@ class LossWeights(Callback):
 
     Args:
         warmup: term -> part of the training, within 0 and 1, over which its weight rises.
+
+    Raises:
+        ValueError: a part is outside 0..1.
     """
 
     def __init__(self, warmup: Mapping[str, float] | None = None) -> None:
         self.warmup = dict(warmup or {})
-        for name, part in self.warmup.items():
-            if isinstance(part, bool) or not isinstance(part, (int, float)) or not 0 <= part <= 1:
-                raise ValueError(f"warmup.{name}={part}: it must be a part of the training, within 0 and 1")
+        numbers(at_least=0, at_most=1, **{f"warmup.{name}": part for name, part in self.warmup.items()})
         self.full: dict[str, float] = {}
-        self.steps = 1
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+    def check(self, run: Training) -> None:
         """Notes the full weights.
 
         Raises:
             ValueError: there is no such term, or its weight is learned.
         """
-        assert isinstance(pl_module, EmbeddingModule)
-        weights = pl_module.loss.weights
         for name in self.warmup:
-            if name not in weights:
-                there = ", ".join(pl_module.loss.terms)
+            if name not in run.loss.weights:
+                there = ", ".join(run.loss.terms)
                 raise ValueError(f"callbacks.loss_weights.warmup.{name}: no such fixed weight; terms are: {there}")
         # Before the test, the weights may be those of a warm-up that did not end.
-        self.full = self.full or dict(weights)
+        self.full = self.full or dict(run.loss.weights)
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Counts the training's steps."""
-        assert isinstance(pl_module, EmbeddingModule)
-        self.steps = pl_module.total_steps()
-
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_batch_start(self, run: Training) -> None:
         """Sets the step's weights."""
-        assert isinstance(pl_module, EmbeddingModule)
-        if self.warmup:
-            progress = (trainer.global_step + 1) / self.steps
-            for name, part in self.warmup.items():
-                pl_module.loss.weights[name] = self.full[name] * (min(1.0, progress / part) if part else 1.0)
+        progress = (run.step + 1) / run.steps
+        for name, part in self.warmup.items():
+            run.loss.weights[name] = self.full[name] * (min(1.0, progress / part) if part else 1.0)
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_batch_end(self, run: Training, batch: object) -> None:
         """Writes them when it is time to log."""
-        assert isinstance(pl_module, EmbeddingModule)
-        due = trainer.global_step % trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
-        if due and isinstance(trainer.logger, Events):
-            values = {f"train/weight_{k}": float(w) for k, w in pl_module.loss.factors().items()}
-            trainer.logger.scalars(values, trainer.global_step)
+        if run.time_to_log:
+            run.log({f"train/weight_{name}": float(weight) for name, weight in run.loss.factors().items()})
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_start(self, run: Training) -> None:
         """Back to the full weights."""
-        assert isinstance(pl_module, EmbeddingModule)
-        pl_module.loss.weights.update(self.full)
-
-    on_test_start = on_validation_start
+        run.loss.weights.update(self.full)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-
-from embloom.probes.frozen import Probe, freeze
-from embloom.training.module import EmbeddingModule
-from embloom.training.tensorboard import Events
+from embloom.assembly.parameters import integers
+from embloom.callbacks.base import Callback, Training
+from embloom.probes.base import freeze
+from embloom.probes.run import measured
 
 
 class Probing(Callback):
@@ -14,19 +13,17 @@ class Probing(Callback):
 
     Args:
         every_n_epochs: 0 for the end only.
+
+    Raises:
+        ValueError: it is negative.
     """
 
     def __init__(self, every_n_epochs: int = 0) -> None:
-        if every_n_epochs < 0:
-            raise ValueError(f"every_n_epochs={every_n_epochs}: it must be at least 0")
+        integers(0, every_n_epochs=every_n_epochs)
         self.every_n_epochs = every_n_epochs
-        self.probes: dict[str, Probe] = {}
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Probes now and then."""
-        assert isinstance(pl_module, EmbeddingModule)
-        if self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0 and trainer.is_global_zero:
-            frozen = freeze(pl_module.encoder, pl_module.dataset, of=pl_module.of, device=pl_module.device, score="val")
-            values = {f"probe/{k}": v for probe in self.probes.values() for k, v in probe(frozen).items()}
-            if isinstance(trainer.logger, Events):
-                trainer.logger.scalars(values, trainer.global_step)
+    def on_validated(self, run: Training) -> None:
+        """Probes now and then; a probe that fails is told at the end."""
+        if self.every_n_epochs and (run.epoch + 1) % self.every_n_epochs == 0 and run.first_process:
+            frozen = freeze(run.encode, run.encoder, run.dataset, device=run.device, score="val")
+            run.log(measured(run.probes, frozen).values)

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from embloom.compare.points import drawn
-from embloom.data.base import Dataset
+from embloom.assembly.parameters import positive_integers
+from embloom.callbacks.base import Callback, Training
+from embloom.data.samples import sampled
 from embloom.data.sprites import grid
 from embloom.files.atomic import write_whole
-from embloom.training.module import EmbeddingModule
-from embloom.training.tensorboard import Events
+from embloom.probes.base import table_keys
 
 # TensorBoard looks for it beside the event files, so that one --logdir shows every run.
 CONFIG = "projector_config.pbtxt"
@@ -26,11 +24,11 @@ THUMB = 32
 
 class Projector(Callback):
     """Writes `projector/` and `projector_config.pbtxt` to the run folder: of every embedding layer the rows, what
-    they are called, and small pictures where the data is pictures.
+    they are called, and small images where the data is images.
 
     Args:
-        count: at most so many rows: of samples, drawn from the test split; of a table the first, which for words
-            are the most frequent.
+        count: at most so many rows: of samples, chosen at random from the test split; of a table the first, which for
+            words are the most frequent.
         layers: names, or `embedding` alone, which is enough for most.
 
     Raises:
@@ -38,58 +36,49 @@ class Projector(Callback):
     """
 
     def __init__(self, count: int = 5000, layers: str | Sequence[str] = "embedding") -> None:
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ValueError(f"count={count}: it must be a whole number of at least 1")
+        positive_integers(count=count)
         self.count, self.layers = count, [layers] if isinstance(layers, str) else list(layers)
 
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def check(self, run: Training) -> None:
+        """Raises:
+        ValueError: the encoder has no such layer.
+        """
+        for name in self.layers if self.layers != ["embedding"] else []:
+            if name not in run.encoder.layers():
+                there = ", ".join(run.encoder.layers())
+                raise ValueError(f"callbacks.projector.layers={name}: there is no such layer; available: {there}")
+
+    def on_tested(self, run: Training) -> None:
         """Embeds once more and writes; the weights are the ones that the artifact keeps."""
-        assert isinstance(pl_module, EmbeddingModule)
-        if not trainer.is_global_zero or not isinstance(trainer.logger, Events):
+        if not run.first_process:
             return
-        folder = trainer.logger.folder
-        (folder / FOLDER).mkdir(exist_ok=True)
-        there: dict[str, Tensor | None] = pl_module.encoder.embedding_layers()  # type: ignore[operator]
-        tables = {name: there[name] for name in self.layers if there.get(name) is not None}
-        sampled = [name for name in self.layers if name in there and name not in tables]
-        entries = [self.table(folder, pl_module, name, table) for name, table in tables.items() if table is not None]
-        entries += self.samples(folder, pl_module, sampled) if sampled else []
+        (run.folder / FOLDER).mkdir(exist_ok=True)
+        tables = run.encoder.tables()
+        entries = [self.table(run, name, tables[name]) for name in self.layers if name in tables]
+        activations = [name for name in self.layers if name in run.encoder.activations()]
+        entries += self.samples(run, activations) if activations else []
         text = "".join(entries).encode()
         # It goes last: it names the others.
-        write_whole(folder / CONFIG, lambda file: file.write(text))
+        write_whole(run.folder / CONFIG, lambda file: file.write(text))
 
-    def table(self, folder: Path, module: EmbeddingModule, name: str, table: Tensor) -> str:
+    def table(self, run: Training, name: str, table: Tensor) -> str:
         """The first rows of a table, and what they are called."""
         rows = table[: self.count].detach().float().cpu()
-        columns = getattr(module.encoder, "rows", {})
-        keys: dict[str, list[str]] = getattr(module.dataset, "keys", dict)()
-        names = keys.get(columns.get(name, ""), [str(row) for row in range(len(rows))])[: len(rows)]
-        write_vectors(folder, name, rows)
-        write_metadata(folder, f"{name}_names", {"name": names})
+        names = table_keys(run.encoder, run.dataset).get(name) or [str(row) for row in range(len(rows))]
+        write_vectors(run.folder, name, rows)
+        write_metadata(run.folder, f"{name}_names", {"name": names[: len(rows)]})
         return entry(name, f"{name}_names")
 
-    @torch.no_grad()
-    def samples(self, folder: Path, module: EmbeddingModule, layers: Sequence[str]) -> list[str]:
-        """Test samples, their classes and their pictures."""
-        _, points, columns = drawn(module.dataset, self.count)
-        module.encoder.eval()
-        chunks = [module.encode_wire(part) for part in split(module.dataset, columns, module.device)]
-        classes = {label.name: [label.classes[i] for i in label.values.tolist()] for label in points.labels}
+    def samples(self, run: Training, layers: list[str]) -> list[str]:
+        """Test samples, their classes and their images."""
+        found = sampled(run.dataset, run.encode, layers, self.count, run.device)
+        classes = {label.name: [label.classes[i] for i in label.values.tolist()] for label in found.labels}
         if classes:
-            write_metadata(folder, "samples", classes)
-        sprite = write_sprite(folder, points.pictures)
+            write_metadata(run.folder, "samples", classes)
+        sprite = write_sprite(run.folder, found.images)
         for name in layers:
-            write_vectors(folder, name, torch.cat([chunk[name] for chunk in chunks]).float().cpu())
+            write_vectors(run.folder, name, found.vectors[name])
         return [entry(name, "samples" if classes else None, sprite) for name in layers]
-
-
-def split(
-    dataset: Dataset, columns: dict[str, Tensor], device: torch.device, size: int = 2048
-) -> list[dict[str, Tensor]]:
-    """The columns in batches on the device."""
-    count = len(next(iter(columns.values())))
-    parts = (dataset.choose(columns, rows) for rows in torch.arange(count).split(size))
-    return [{name: column.to(device) for name, column in part.items()} for part in parts]
 
 
 def write_vectors(folder: Path, name: str, rows: Tensor) -> None:
@@ -106,13 +95,13 @@ def write_metadata(folder: Path, name: str, columns: dict[str, list[str]]) -> No
     write_whole(folder / FOLDER / f"{name}.tsv", lambda file: file.write(text))
 
 
-def write_sprite(folder: Path, pictures: Tensor | None) -> tuple[int, int] | None:
-    """(N, C, H, W) as one picture; returns the width and height of each."""
-    if pictures is None:
+def write_sprite(folder: Path, images: Tensor | None) -> tuple[int, int] | None:
+    """(N, C, H, W) as one image; returns the width and height of each."""
+    if images is None:
         return None
     from PIL import Image
 
-    content, _, (height, width) = grid(pictures.cpu(), THUMB)
+    content, _, (height, width) = grid(images.cpu(), THUMB)
     file = io.BytesIO()
     Image.fromarray(content).save(file, "PNG")
     write_whole(folder / FOLDER / "sprite.png", lambda target: target.write(file.getvalue()))

@@ -1,17 +1,17 @@
-"""What the encoder gets to see: the first pictures of the training split, as training transforms them."""
+"""What the encoder gets to see: the first images of the training split, as training transforms them."""
 
 from __future__ import annotations
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
 
-from embloom.callbacks.reconstructions import interleaved, save_picture
-from embloom.training.module import EmbeddingModule
-from embloom.training.tensorboard import Events
+from embloom.assembly.parameters import positive_integers
+from embloom.callbacks.base import Callback, Training
+from embloom.callbacks.images import image_shape, interleaved, save_png
 
 
 class Samples(Callback):
-    """Draws some pictures at the start, as `train/samples` and as `pictures/samples.png` in the run folder.
+    """Draws some images at the start, as `train/samples` and as `images/samples.png` in the run folder; where a loss
+    compares views of them, a line of each view in turn.
 
     Args:
         count: how many.
@@ -22,21 +22,20 @@ class Samples(Callback):
     """
 
     def __init__(self, count: int = 48, columns: int = 12) -> None:
-        for key, value in (("count", count), ("columns", columns)):
-            if value < 1:
-                raise ValueError(f"{key}={value}: it must be at least 1")
+        positive_integers(count=count, columns=columns)
         self.count, self.columns = count, columns
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draws; noise is drawn as in training, without changing what training draws."""
-        assert isinstance(pl_module, EmbeddingModule)
-        dataset = pl_module.dataset
-        if not trainer.is_global_zero or not isinstance(trainer.logger, Events) or dataset.image_shape is None:
+    def on_start(self, run: Training) -> None:
+        """Draws, once in a run; noise is made as in training, without changing what training makes."""
+        shape = image_shape(run)
+        if run.step or not run.first_process or shape is None:
             return
-        batch = {name: column[: self.count].cpu() for name, column in dataset.columns["train"].items()}
+        batch = next(iter(run.batches_of("train")))
+        batch = run.dataset.choose(batch, torch.arange(min(self.count, len(next(iter(batch.values()))))))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            images = dataset.transform(batch, True)["image"]
-        picture = interleaved([images.float().clamp(0, 1)], self.columns, dataset.image_shape)
-        trainer.logger.experiment.add_image("train/samples", picture, trainer.global_step)
-        save_picture(picture, trainer.logger.folder / "pictures" / "samples.png")
+            images = run.dataset.transform(batch, "train")["image"]
+        views = images.float().cpu().clamp(0, 1).chunk(run.dataset.views)
+        image = interleaved(list(views), self.columns, shape)
+        run.log_image("train/samples", image)
+        save_png(image, run.folder / "images" / "samples.png")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from embloom.commands.opening import own_option
+from embloom.files.run_state import printable, recorded_config_dirs, shown, with_config_dirs
 
 
 def main(arguments: list[str]) -> None:
@@ -13,12 +17,28 @@ def main(arguments: list[str]) -> None:
     Raises:
         ValueError: there is no artifact.
     """
-    if len(arguments) != 1 or arguments[0] in ("-h", "--help"):
-        raise ValueError("name one run: embloom card RUN")
-    from embloom.artifact.embedding import artifact_folder, read_card
+    parser = argparse.ArgumentParser("embloom card", description="What a trained embedding is, as Markdown.")
+    parser.add_argument("run", metavar="RUN", help="a run folder, or its embeddings/")
+    own_option(parser)
+    options = parser.parse_args(arguments)
+    from embloom.artifact.saving import artifact_folder
 
-    folder = artifact_folder(arguments[0])
-    print("\n".join(markdown(read_card(folder), folder)))
+    print(text_of(artifact_folder(options.run)))
+
+
+def text_of(folder: Path) -> str:
+    """The card of an artifact.
+
+    Raises:
+        ValueError: there is none, or it holds something else.
+    """
+    from embloom.artifact.saving import read_card
+
+    try:
+        lines = list(markdown(read_card(folder), folder))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"the card in {folder} is not as embloom writes it: {error}") from error
+    return "\n".join(printable(line) for text in lines for line in text.split("\n"))
 
 
 def markdown(card: Mapping[str, Any], folder: Path) -> Iterator[str]:
@@ -61,8 +81,9 @@ def data_lines(card: Mapping[str, Any]) -> Iterator[str]:
     for label, classes in card.get("labels", {}).items():
         shown = ", ".join(cleaned(name) for name in classes[:20]) + (", ..." if len(classes) > 20 else "")
         yield f"- {len(classes)} classes of `{label}`: {shown}"
-    for kind, about in card.get("inputs", {}).items():
-        yield f"- inputs: {kind} ({', '.join(f'{key} {value}' for key, value in about.items() if value is not None)})"
+    reader = {key: value for key, value in card["reader"].items() if key != "_target_" and value is not None}
+    kind = str(card["reader"].get("_target_", "")).rpartition(".")[2].removesuffix("Reader").lower()
+    yield f"- inputs: {kind} ({', '.join(f'{key} {cleaned(brief(value))}' for key, value in reader.items())})"
 
 
 def metric_lines(metrics: Mapping[str, float]) -> Iterator[str]:
@@ -80,21 +101,40 @@ def metric_lines(metrics: Mapping[str, float]) -> Iterator[str]:
 
 def use_lines(card: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """How to load it, with an example that fits."""
-    kinds, keys = card.get("inputs", {}), card.get("keys", {})
-    what = "['one.png', 'two.png']" if "image" in kinds else "['a text']" if "text" in kinds else None
-    yield f"\n## Use\n\n```python\nimport embloom\n\nembedding = embloom.load({str(folder)!r})"
+    keys = card["keys"]
+    own = recorded_config_dirs(folder)
+    options = "".join(f" {option}" for option in with_config_dirs(own))
+    named = f", config_dir={str(shown(Path(own[0])))!r}" if own else ""
+    kind = str(card["reader"].get("_target_", "")).rpartition(".")[2]
+    what = {
+        "ImageReader": "['one.png', 'two.png']",
+        "TextReader": "['a text']",
+        "ColumnsReader": "rows",
+        "TableReader": "rows",
+    }.get(kind)
+    yield f"\n## Use\n\n```python\nimport embloom\n\nembedding = embloom.load({str(folder)!r}{named})"
     if what:
         layer = "embedding" if "embedding" in card["layers"] else next(iter(card["layers"]))
         yield f"vectors = embedding.encode({what}, layer={layer!r})"
+        if card["heads"]:
+            yield f"classes = embedding.predict({what})"
     for name in list(keys)[:1]:
         yield f"rows, names = embedding.table({name!r}), embedding.keys[{name!r}]"
     yield "```\n\n```"
     if what:
-        yield f"embloom encode {folder} INPUT --layer {next(iter(card['layers']))} --output vectors.safetensors"
-    yield f"embloom export {folder} --to {'word2vec' if keys else 'onnx'}\n```"
+        layer = next(iter(card["layers"]))
+        yield f"embloom encode {folder} INPUT --layer {layer} --output vectors.safetensors{options}"
+    yield f"embloom export {folder} --to {'word2vec' if keys else 'onnx'}{options}\n```"
+
+
+def brief(value: Any) -> Any:
+    """An option of a reader; of columns that have much to say the names."""
+    if isinstance(value, list) and value and all(isinstance(item, Mapping) and "name" in item for item in value):
+        return ", ".join(str(item["name"]) for item in value)
+    return value
 
 
 def cleaned(name: object) -> str:
     """A name in one line of Markdown, without markup of its own."""
-    text = " ".join(str(name).split())
+    text = printable(" ".join(str(name).split()))
     return "".join(f"\\{c}" if c in "\\`*_|<>[]#" else c for c in text)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from embloom.compare.collect import Recorded, folders, read
+from embloom.assembly import own
+from embloom.commands.opening import own_option
+from embloom.comparison.collect import Recorded, folders, read
 from embloom.files.atomic import write_whole
 
 if TYPE_CHECKING:
-    from embloom.compare.points import Points
-    from embloom.compare.table import Comparison
+    from embloom.comparison.points import Points
+    from embloom.comparison.table import Comparison
 
 DATA_OVERRIDE = re.compile(r"dataset\.(\w+)=(.*)", re.DOTALL)
 MAPS = "pca,tsne"
@@ -37,7 +39,7 @@ def compare(arguments: list[str]) -> None:
     parser.add_argument("--sort", metavar="NAME", help="a metric or setting to sort by (default: the first probe)")
     add_map_options(parser)
     options = parser.parse_intermixed_args(arguments)
-    from embloom.compare.table import Comparison, print_comparison
+    from embloom.comparison.table import Comparison, print_comparison
 
     runs, overrides = selected(options.runs)
     comparison = Comparison(runs, options.sort)
@@ -69,14 +71,14 @@ def draw(arguments: list[str]) -> None:
     out = options.out.removesuffix(".png").removesuffix(".html") if options.out else str(runs[0].folder / "map")
     targets = [checked_target(f"{out}.{kind}") for kind in ("png", "html")]
     methods = checked_methods(options)
-    from embloom.compare.picture import picture
-    from embloom.compare.table import Comparison
+    from embloom.comparison.plot import plot
+    from embloom.comparison.table import Comparison
 
     comparison = Comparison(runs)
     groups, problems = gathered(runs, options, overrides)
     if not groups:
         raise ValueError("\n".join(problems))
-    content = picture(groups[0], methods)
+    content = plot(groups[0], methods)
     write_whole(targets[0], lambda file: file.write(content))
     write_page(comparison, targets[1], methods, (groups, problems))
     for target in targets:
@@ -91,6 +93,7 @@ def add_map_options(parser: argparse.ArgumentParser) -> None:
         "--metric", choices=("auto", "euclidean", "cosine"), default="auto",
         help="what is near: cosine suits losses that normalize (default: cosine for words, else euclidean)",
     )  # fmt: skip
+    own_option(parser)
     parser.add_argument("--maps", default=MAPS, help=f"of pca, tsne, umap (default {MAPS})")
 
 
@@ -137,7 +140,7 @@ def checked_methods(options: argparse.Namespace) -> list[str]:
     Raises:
         ValueError: one is unknown or not installed, or the number of points makes no sense.
     """
-    from embloom.compare.methods import checked
+    from embloom.comparison.methods import checked
 
     if options.points < 3:
         raise ValueError(f"--points {options.points}: it must be at least 3")
@@ -148,11 +151,12 @@ def gathered(
     runs: Sequence[Recorded], options: argparse.Namespace, overrides: Mapping[str, Any]
 ) -> tuple[list[Points], list[str]]:
     """The points of the maps, and what could not be mapped."""
-    from embloom.compare.points import Gatherer
+    from embloom.comparison.points import Gatherer
 
     gatherer = Gatherer(options.points, options.layer, overrides, options.metric)
     say(f"embedding the points of {len(runs)} run{'s' if len(runs) > 1 else ''}")
-    groups = gatherer.gather(runs)
+    with own.parts([options.config_dir] if options.config_dir else []):
+        groups = gatherer.gather(runs)
     for problem in gatherer.problems:
         say(f"warning: {problem}")
     return groups, gatherer.problems
@@ -162,7 +166,7 @@ def write_page(
     comparison: Comparison, target: Path, methods: Sequence[str], found: tuple[list[Points], list[str]]
 ) -> None:
     """Writes the HTML."""
-    from embloom.compare.html import page
+    from embloom.comparison.html import page
 
     content = page(comparison, found[0], methods, found[1], say).encode()
     write_whole(target, lambda file: file.write(content))

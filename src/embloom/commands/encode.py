@@ -1,4 +1,4 @@
-"""`embloom encode`: vectors of pictures, texts or CSV rows from any layer of a trained encoder."""
+"""`embloom encode`: vectors of images, texts or CSV rows from any layer of a trained encoder."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from embloom.artifact.embedding import load
 from embloom.artifact.extractor import Extractor
-from embloom.artifact.readers.files import Inputs, read_inputs
+from embloom.artifact.readers.base import Inputs
 from embloom.artifact.vector_files import write_vectors, writer_for
+from embloom.assembly.parameters import positive_integers
+from embloom.commands.opening import opened, own_option
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,8 +27,9 @@ def parser() -> argparse.ArgumentParser:
     both = made.add_mutually_exclusive_group()
     both.add_argument("--concat", action="store_true", help="several layers side by side (the default)")
     both.add_argument("--average", action="store_true", help="the mean of several layers")
-    made.add_argument("--column", help="of a CSV file: that of the texts (text), or of the pictures' paths")
+    made.add_argument("--column", help="of a CSV file: that of the texts (text), or of the images' paths")
     made.add_argument("--batch-size", type=int, default=256)
+    own_option(made)
     return made
 
 
@@ -38,13 +40,12 @@ def main(arguments: list[str]) -> None:
         ValueError: something of it does not fit.
     """
     options = parser().parse_args(arguments)
-    if options.batch_size < 1:
-        raise ValueError(f"--batch-size={options.batch_size}: it must be at least 1")
+    positive_integers(**{"--batch-size": options.batch_size})
     writer_for(options.output)
-    embedding = load(options.run)
+    embedding = opened(options.run, options.config_dir)
     layers = options.layer or ["embedding"]
-    extract = Extractor(embedding.encoder, embedding.card, layers, "average" if options.average else "concat")
-    inputs = read_inputs(options.input, embedding.card["inputs"], options.column, options.batch_size)
+    extract = embedding.extractor(layers, "average" if options.average else "concat")
+    inputs = embedding.reader.open(options.input, options.column, options.batch_size)
     about = {
         "content_hash": embedding.card["content_hash"],
         "layer": f" {'|' if options.average else '+'} ".join(layers),

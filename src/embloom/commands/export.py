@@ -12,9 +12,9 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from embloom.artifact.embedding import Embedding, load
-from embloom.artifact.extractor import Extractor
+from embloom.artifact.embedding import Embedding
 from embloom.artifact.vector_files import parts_of, write_vectors
+from embloom.commands.opening import opened, own_option
 from embloom.files.atomic import write_whole
 from embloom.files.word2vec import write_word2vec
 
@@ -29,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--to", required=True, choices=FORMATS, help="the format")
     made.add_argument("--output", "-o", type=Path, help="the file (projector: the folder); default: RUN/exports/...")
     made.add_argument("--layer", action="append", help="which table, or for onnx and torch which layers (embedding)")
+    own_option(made)
     return made
 
 
@@ -39,7 +40,7 @@ def main(arguments: list[str]) -> None:
         ValueError: the embedding has nothing that the format can hold.
     """
     options = parser().parse_args(arguments)
-    embedding = load(options.run)
+    embedding = opened(options.run, options.config_dir)
     export, name = FORMATS[options.to]
     output = options.output or Path(options.run) / "exports" / name
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +59,7 @@ def table_of(embedding: Embedding, layers: Sequence[str]) -> tuple[str, list[str
         there = ", ".join(embedding.keys) or "none"
         raise ValueError(
             f"this format holds a table of named rows, and {name or 'this encoder'} has none (tables: {there}): for "
-            "vectors of pictures or texts use embloom encode RUN INPUT --output FILE, for the encoder itself "
+            "vectors of images or texts use embloom encode RUN INPUT --output FILE, for the encoder itself "
             "embloom export RUN --to onnx, torch or safetensors"
         )
     return name, embedding.keys[name], embedding.table(name)
@@ -117,12 +118,11 @@ class Program(nn.Module):
     def __init__(self, embedding: Embedding, layers: list[str]) -> None:
         super().__init__()
         self.encoder, self.layers = embedding.encoder, layers or ["embedding"]
-        extract = Extractor(self.encoder, embedding.card, self.layers)
-        if missing := [name for name in self.layers if name not in embedding.card["layers"]]:
+        if missing := [name for name in self.layers if name not in embedding.layers]:
             raise ValueError(
-                f"layer '{missing[0]}' is no output of the encoder; there is: {', '.join(embedding.layers)}"
+                f"layer '{missing[0]}' is no output of the encoder; available: {', '.join(embedding.layers)}"
             )
-        self.names = extract.wire.required
+        self.names, self.source = embedding.wire.required, embedding.wire.source
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The encoder's required inputs, in order -> the layers."""
@@ -135,18 +135,22 @@ class Program(nn.Module):
         Raises:
             ValueError: it is not known what the encoder reads.
         """
-        sizes = embedding.card["supplied"]["sizes"]
-        batch, words = torch.export.Dim("batch", min=1), torch.export.Dim("words", min=1)
-        if self.names == ["image"]:
-            return (torch.rand(3, sizes["image"]),), ({0: batch},)
-        if self.names == ["token", "length"]:
-            length = torch.tensor([3, 1, 2])
-            return (torch.arange(6) % sizes["token"], length), ({0: words}, {0: batch})
-        if self.names == ["token"]:
-            return (torch.arange(6).view(2, 3) % sizes["token"],), ({0: batch, 1: words},)
-        raise ValueError(
-            f"cannot export an encoder of {', '.join(self.names)}: it must read image, or token and length"
-        )
+        known = embedding.reader.examples()
+        if self.names == ["token"] and "length" in known:  # words by number, in a grid: no text is parted from another
+            token = known["token"][0].view(2, 3)
+            return (token,), ({0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("words", min=1)},)
+        missing = [self.source[name] for name in self.names if self.source[name] not in known]
+        if missing:
+            raise ValueError(
+                f"cannot export an encoder of {', '.join(self.names)}: nobody says how {missing[0]} is read"
+            )
+        dims = {name: torch.export.Dim(name, min=1) for name in ("batch", "words")}
+        inputs, free = [], []
+        for name in self.names:
+            example, dimensions = known[self.source[name]]
+            inputs.append(example)
+            free.append({place: dims[dimension] for place, dimension in dimensions.items()})
+        return tuple(inputs), tuple(free)
 
 
 def to_onnx(embedding: Embedding, path: Path, layers: list[str]) -> None:
@@ -161,9 +165,20 @@ def to_onnx(embedding: Embedding, path: Path, layers: list[str]) -> None:
         program, inputs, dynamo=True, opset_version=OPSET, input_names=program.names, output_names=program.layers,
         dynamic_shapes=(free,), external_data=False, verbose=False, optimize=True,
     )  # fmt: skip
+    free_names(made.model.graph, program.layers)
     made.model.metadata_props["content_hash"] = embedding.card["content_hash"]
     content = made.model_proto.SerializeToString()
     write_whole(path, lambda file: file.write(content))
+
+
+def free_names(graph: Any, layers: list[str]) -> None:
+    """Calls inner values of an ONNX graph otherwise, where they have a layer's name: torch names them after their
+    operations, one of which is `embedding`."""
+    outputs = {id(value) for value in graph.outputs}
+    for number, node in enumerate(graph):
+        for value in node.outputs:
+            if value.name in layers and id(value) not in outputs:
+                value.name = f"inner/{number}/{value.name}"
 
 
 def to_torch(embedding: Embedding, path: Path, layers: list[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
+import os
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +18,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from embloom.files.run_folder import STATE, find_runs, locked, row_of, table
+from embloom.files.run_folder import find_runs, locked, row_of, table, written
+from embloom.files.run_state import STATE, read_state
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 FILTERS = ("dataset", "encoder", "loss", "state")
@@ -64,7 +65,7 @@ def fits(row: dict[str, Any], options: argparse.Namespace) -> bool:
             continue
         patterns = wanted.split(",")
         if name == "state" and (unknown := [p for p in patterns if p not in STATES]):
-            raise ValueError(f"--state {unknown[0]}: there is no such state; there is: {', '.join(STATES)}")
+            raise ValueError(f"--state {unknown[0]}: there is no such state; available: {', '.join(STATES)}")
         if not any(fnmatchcase(str(row.get(name, "")), pattern) for pattern in patterns):
             return False
     if options.since is None:
@@ -121,26 +122,30 @@ def wide(lines: Sequence[Sequence[str]], rows: Sequence[dict[str, Any]]) -> int:
 
 
 def remove(arguments: list[str]) -> None:
-    """`embloom rm RUN ...`."""
-    from embloom.compare.collect import folders
+    """`embloom rm RUN ...`: deletes what runs have written, and nothing else."""
+    from embloom.comparison.collect import folders
 
     parser = argparse.ArgumentParser(prog="embloom rm", description="Deletes runs; asks first.")
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders, folders of runs, patterns")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     options = parser.parse_args(arguments)
+    if any(not name.strip() for name in options.runs):
+        raise ValueError("embloom rm: an argument is empty, such as a variable that is not set: name the runs")
     chosen = folders(options.runs)
     for folder in chosen:
         if folder.is_symlink():
             raise ValueError(f"{folder} is a link: name the folder that it leads to, or delete the link itself")
+        read_state(folder)  # what cannot be read is not known to be a run
     rows = [row_of(folder) for folder in chosen]
     print_runs(rows)
     what = f"{len(rows)} run{'s' if len(rows) > 1 else ''}, {human(sum(row.get('bytes', 0) for row in rows))}"
     if not options.yes and not agreed(f"delete {what}? [y/N] "):
         print("nothing was deleted")
         return
-    for folder, row in zip(chosen, rows, strict=True):
-        delete(folder, "-".join(row.get(name, "") for name in ("dataset", "encoder", "loss")))
+    kept = [path for folder, row in zip(chosen, rows, strict=True) for path in delete(folder, row)]
     print(f"deleted {what}")
+    for path in kept:
+        print(f"stays, since no run wrote it: {path}")
 
 
 def agreed(question: str) -> bool:
@@ -154,19 +159,28 @@ def agreed(question: str) -> bool:
     return input(question).strip().lower() in ("y", "yes")
 
 
-def delete(folder: Path, name: str) -> None:
-    """Deletes one run, and the folder of its `name` once that is empty.
+def delete(folder: Path, row: dict[str, Any]) -> list[Path]:
+    """Deletes one run, and its folders once they are empty.
+
+    Returns:
+        What else lay there, and stays.
 
     Raises:
         ValueError: a process is writing the run.
     """
     with locked(folder):
+        ours, others = written(folder)
         # First of all it stops being a run: an interrupted deletion leaves no half of one in the lists.
-        (folder / STATE).unlink()
-        shutil.rmtree(folder)
+        for path in sorted(ours, key=lambda path: path.name != STATE):
+            path.unlink(missing_ok=True)
+    for place, _, _ in os.walk(folder, topdown=False):
+        if not any(Path(place).iterdir()):
+            Path(place).rmdir()
     parent = folder.resolve().parent
+    name = "-".join(str(row.get(key, "")) for key in ("dataset", "encoder", "loss"))
     if parent.name == name and not any(parent.iterdir()):
         parent.rmdir()
+    return others
 
 
 def human(count: float) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from embloom.assembly.parameters import positive_integers
+from embloom.commands.opening import opened, own_option
+
 EXAMPLES = {
     "neighbors": ("the words nearest to one", "RUN king --top 10"),
     "analogy": ("answers to an analogy", "RUN king - man + woman"),
@@ -20,9 +23,8 @@ def ask(command: str, arguments: list[str]) -> None:
         ValueError: the run has no words, or one that is asked for is not in its vocabulary.
     """
     options = parser(command).parse_args(arguments)
-    from embloom.artifact.embedding import load
-
-    words = load(options.run).words
+    positive_integers(**{"--top": vars(options).get("top", 1)})
+    words = opened(options.run, options.config_dir).words
     if command == "outlier":
         scores = words.outlier(options.words)
         print(f"{scores[0][0]} does not belong; cosines to the average:")
@@ -46,6 +48,7 @@ def parser(command: str) -> argparse.ArgumentParser:
     )
     made.add_argument("run", metavar="RUN", help="a run folder, or its embeddings/")
     made.add_argument("words", metavar="WORD", nargs="+")
+    own_option(made)
     if command != "outlier":
         made.add_argument("--top", type=int, default=10, help="how many answers (10)")
     if command == "analogy":

@@ -2,117 +2,140 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from embloom.data.batches import Batches, Order
+from embloom.artifact.readers.base import Reader
+from embloom.assembly.parameters import choices, positive_integers
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
-EVAL_BATCH = 2048
+Phase = Literal["train", "eval", "embed"]
+Batch = dict[str, Tensor]
+Encode = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 
 
 class Dataset(LightningDataModule):
-    """Columns of tensors by name for each split.
+    """Columns of tensors by name for each split. Most derive from `InMemoryDataset`.
 
-    A subclass sets `sizes`, `labels` and `names`, and says in `load` what the columns are. Everything about it
-    that can be wrong without reading the data is checked in its constructor.
+    A subclass sets `sizes`, `labels` and `names`, and says in `loader` how batches are made. Everything about it that
+    can be wrong without reading the data is checked in its constructor.
 
     Attributes:
-        sizes: column -> its width, or its number of classes (`{"image": 1024, "label": 10}`).
-        labels: the columns that are class labels.
+        sizes: column -> its width, or its number of classes or rows (`{"features": 1024, "label": 10}`).
+        labels: the columns that are class labels, which probes ask about.
         names: label column -> what its classes are called, if known.
-        image_shape: (channels, height, width) where `image` is a picture, else None.
+        supplies: whatever else an encoder or a loss may ask for by the name of a constructor's parameter: plain
+            values, or tensors.
+        reader: how raw inputs become columns, so that the artifact can encode new ones; None: rows of numbers.
+        locations: options that say where the data is; a resume may change them.
+        no_effect: options that change no result.
+        training_only: options that change nothing about held-out samples and their loss.
+        views: rows that `transform` makes of each sample, in all phases but `embed`.
+        min_batches: an epoch of training has at least so many batches; set by the run, from `trainer.min_batches`.
     """
 
     sizes: dict[str, int]
     labels: tuple[str, ...] = ()
     names: dict[str, list[str]]
-    image_shape: tuple[int, int, int] | None = None
+    supplies: dict[str, Any]
+    reader: Reader | None = None
+    locations: ClassVar[tuple[str, ...]] = ("root", "path")
+    no_effect: ClassVar[tuple[str, ...]] = ("resident",)
+    training_only: tuple[str, ...] = ("batch_size", "seed")
+    views: int = 1
+
+    min_batches: int = 1
 
     def __init__(self, batch_size: int, resident: bool | str = "auto", seed: int = 0) -> None:
         super().__init__()
-        if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
-            raise ValueError(f"dataset.batch_size={batch_size}: it must be a whole number of at least 1")
-        if resident not in (True, False, "auto"):
-            raise ValueError(f"dataset.resident={resident}: it must be auto, true or false")
+        positive_integers(batch_size=batch_size)
+        choices((True, False, "auto"), resident=resident)
         self.batch_size, self.resident, self.seed = batch_size, resident, seed
-        self.names = {}
-        self.columns: dict[Split, dict[str, Tensor]] = {}
+        self.sizes, self.names, self.supplies = {}, {}, {}
+
+    # -- what a subclass says
 
     def measure(self) -> None:
-        """Finds `sizes` where only the data can tell them; called while they are empty, before anything that
-        needs them is built.
+        """Finds `sizes` where only the data can tell them; called once, before anything that needs them is built.
 
         Raises:
             ValueError: the data cannot be read.
         """
 
     @abstractmethod
-    def load(self) -> dict[Split, dict[str, Tensor]]:
-        """Reads the data: for each split the columns, one row a sample, on the CPU."""
+    def loader(self, split: Split, *, shuffle: bool = False, every_rank: bool = False) -> Any:
+        """Batches of one split, shuffled by (seed, epoch) or in order.
 
-    def transform(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        """What the encoder and the losses see of a batch; runs on the device. Supervision made on the fly
-        (noise, negatives, views) belongs here, and draws from torch's default generators."""
+        Args:
+            split: which one.
+            shuffle: in another order each epoch.
+            every_rank: each process gets the whole split, not its share.
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def rows(self) -> dict[str, int]:
+        """Split -> its number of samples."""
+        raise NotImplementedError
+
+    def transform(self, batch: Batch, phase: Phase) -> Batch:
+        """What the encoder and the losses see of a batch; runs on the device.
+
+        Supervision made on the fly (noise, negatives, views) belongs here, and comes from torch's default generators.
+        Phases: `train`; `eval`, for the loss of held-out samples, seeded alike each time; `embed`, clean, one row a
+        sample, for probes and artifacts.
+        """
         return batch
 
-    def choose(self, batch: dict[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
+    def choose(self, batch: Batch, rows: Tensor) -> Batch:
         """Some of a batch's samples, by their row numbers."""
         return {name: column[rows.to(column.device)] for name, column in batch.items()}
-
-    def inputs(self) -> dict[str, Any]:
-        """What the artifact's card says of raw inputs, so that it can encode new ones without this dataset."""
-        return {}
 
     def keys(self) -> dict[str, list[str]]:
         """Column -> what the rows of a table over it are called (words, items)."""
         return {}
 
+    def digest(self) -> str:
+        """Identifies the content of the data: another digest is other data."""
+        return ""
+
+    # -- what follows from it
+
+    def ready(self) -> None:
+        """Measures, where that has not been done."""
+        if not self.sizes:
+            self.measure()
+
+    def class_counts(self) -> dict[str, int]:
+        """Label -> number of classes."""
+        return {name: self.sizes[name] for name in self.labels}
+
+    def class_names(self, label: str) -> list[str]:
+        """What the classes of a label are called; their numbers where they have no names."""
+        return list(self.names.get(label) or map(str, range(self.sizes[label])))
+
     def fingerprint(self) -> dict[str, Any]:
-        """What identifies the data, for the artifact's card."""
-        rows = {split: len(next(iter(columns.values()))) for split, columns in self.columns.items()}
-        return {"dataset": type(self).__name__, "rows": rows, "sizes": dict(self.sizes)}
+        """What identifies the data, for the artifact's card and for a resume."""
+        keys = hashlib.blake2b(repr(sorted(self.keys().items())).encode(), digest_size=16).hexdigest()
+        return {
+            "dataset": type(self).__name__,
+            "rows": self.rows(),
+            "sizes": dict(self.sizes),
+            "classes": {label: self.class_names(label) for label in self.labels},
+            "keys": keys,
+            "content": self.digest(),
+        }
 
     def setup(self, stage: str | None = None) -> None:
-        """Reads the data once; Lightning calls it before fit and test alike."""
-        if not self.columns:
-            self.columns = self.load()
-            for split, columns in self.columns.items():
-                if not len(next(iter(columns.values()))):
-                    raise ValueError(f"the dataset's {split} split is empty: give it more data")
-
-    def loader(self, split: Split, *, shuffle: bool = False, every_rank: bool = False) -> Any:
-        """Batches of one split, shuffled by (seed, epoch) or in order.
-
-        Args:
-            every_rank: each process gets the whole split, not its share.
-        """
-        trainer = self.trainer if not every_rank else None
-        columns = self.placed(self.columns[split])
-        order = Order(
-            len(next(iter(columns.values()))),
-            self.batch_size if shuffle else EVAL_BATCH,
-            seed=self.seed if shuffle else None,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
-        )
-        return Batches(columns, order)
-
-    def placed(self, columns: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The columns on the GPU that trains, where they fit into half of its free memory (or are told to)."""
-        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-        if device.type != "cuda" or self.resident is False:
-            return dict(columns)
-        size = sum(column.nbytes for column in columns.values())
-        if self.resident == "auto" and size > torch.cuda.mem_get_info(device)[0] / 2:
-            return dict(columns)
-        return {name: column.to(device) for name, column in columns.items()}
+        """Reads what there is to read; Lightning calls it before fit and test alike."""
+        self.ready()
 
     def train_dataloader(self) -> Any:
         """Shuffled batches of the training split."""
@@ -128,6 +151,83 @@ class Dataset(LightningDataModule):
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Copies only what is not on the device yet; Lightning's general walk costs more than a small layer."""
-        if device.type == "cpu":
-            return batch
-        return {name: column.to(device, non_blocking=True) for name, column in batch.items()}
+        return batch if device.type == "cpu" else to_device(batch, device)
+
+    def device(self) -> torch.device:
+        """Where the training takes place."""
+        return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+
+    def process(self, every_rank: bool) -> tuple[int, int]:
+        """The number of this process, and of all, among which a split is parted."""
+        trainer = self.trainer if not every_rank else None
+        return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+
+
+def to_device(batch: Mapping[str, Tensor], device: torch.device) -> Batch:
+    """A batch on a device."""
+    return {name: column.to(device, non_blocking=True) for name, column in batch.items()}
+
+
+@torch.no_grad()
+def encoded_batches(
+    dataset: Dataset, split: Split, encode: Encode, device: torch.device, rows: Tensor | None = None
+) -> Iterator[Batch]:
+    """Runs an encoder over a split, in order: the columns of each batch and what the encoder makes of them.
+
+    Args:
+        dataset: set up.
+        split: which one.
+        encode: columns -> layers, in evaluation mode.
+        device: where it runs.
+        rows: only these samples, ascending; None is all.
+    """
+    start = 0
+    for batch in dataset.loader(split, every_rank=True):
+        if rows is not None:
+            count = samples_in(dataset, batch)
+            here = rows[(rows >= start) & (rows < start + count)] - start
+            start += count
+            if not len(here):
+                continue
+            batch = dataset.choose(batch, here)
+        columns = dataset.transform(to_device(batch, device), "embed")
+        yield {**columns, **encode(columns)}
+
+
+def encoded(
+    dataset: Dataset,
+    split: Split,
+    encode: Encode,
+    names: Iterable[str],
+    device: torch.device,
+    rows: Tensor | None = None,
+) -> Batch:
+    """The named tensors of a split, all batches one after the other; see `encoded_batches`.
+
+    Raises:
+        ValueError: there is no such tensor.
+    """
+    parts: dict[str, list[Tensor]] = {name: [] for name in names}
+    for tensors in encoded_batches(dataset, split, encode, device, rows):
+        for name, found in parts.items():
+            if name not in tensors:
+                raise ValueError(f"there is no tensor '{name}'; available: {', '.join(tensors)}")
+            found.append(tensors[name].float() if tensors[name].is_floating_point() else tensors[name])
+    return {name: torch.cat(found) for name, found in parts.items()}
+
+
+def samples_in(dataset: Dataset, batch: Mapping[str, Tensor]) -> int:
+    """How many samples a batch holds: as many as a label or a length has rows, else as its first column."""
+    name = next((name for name in (*dataset.labels, "length") if name in batch), next(iter(batch)))
+    return len(batch[name])
+
+
+def digest_of(columns: Mapping[str, Mapping[str, Tensor]], names: Sequence[str] = SPLITS) -> str:
+    """A hash of every number of every split's columns."""
+    digest = hashlib.blake2b(digest_size=16)
+    for split in names:
+        for name, column in sorted(columns.get(split, {}).items()):
+            digest.update(f"{split} {name} {column.dtype} {tuple(column.shape)}".encode())
+            numbers: Any = column.cpu().contiguous().view(torch.uint8).numpy()
+            digest.update(numbers.data)
+    return digest.hexdigest()

@@ -20,20 +20,31 @@ class Order:
         count: number of samples.
         batch_size: samples in a batch, all processes together.
         seed: None keeps the samples in order.
+        min_batches: an epoch has at least so many batches; few samples are gone through several times.
     """
 
     def __init__(
-        self, count: int, batch_size: int, *, seed: int | None = None, rank: int = 0, world_size: int = 1
+        self,
+        count: int,
+        batch_size: int,
+        *,
+        seed: int | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        min_batches: int = 1,
     ) -> None:
         self.count, self.batch_size, self.seed = count, batch_size, seed
         self.rank, self.world_size = rank, world_size
+        full, rest = divmod(count, batch_size)
+        # A last batch too small to give every process a sample is left out.
+        self.batches = full + (rest >= world_size)
+        self.passes = max(1, -(-min_batches // max(1, self.batches)))
         self.epoch = 0
         self.start = 0
 
     def __len__(self) -> int:
-        """Batches in an epoch; a last one too small to give every process a sample is left out."""
-        full, rest = divmod(self.count, self.batch_size)
-        return full + (rest >= self.world_size)
+        """Batches in an epoch."""
+        return self.passes * self.batches
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this, on a loader's `sampler`, before each epoch."""
@@ -42,13 +53,14 @@ class Order:
     def __iter__(self) -> Iterator[Tensor]:
         """The indices of each batch, from batch `start` on; the next epoch begins at 0 again."""
         start, self.start = self.start, 0
-        order = None
-        if self.seed is not None:
-            order = torch.randperm(self.count, generator=generator(self.seed, self.epoch))
-        for batch in range(start, len(self)):
-            first, last = batch * self.batch_size, min((batch + 1) * self.batch_size, self.count)
-            chosen = torch.arange(first, last) if order is None else order[first:last]
-            yield chosen[self.rank :: self.world_size] if self.world_size > 1 else chosen
+        for number in range(start // max(1, self.batches), self.passes):
+            order = None
+            if self.seed is not None:
+                order = torch.randperm(self.count, generator=generator(self.seed, self.epoch * self.passes + number))
+            for batch in range(max(0, start - number * self.batches), self.batches):
+                first, last = batch * self.batch_size, min((batch + 1) * self.batch_size, self.count)
+                chosen = torch.arange(first, last) if order is None else order[first:last]
+                yield chosen[self.rank :: self.world_size] if self.world_size > 1 else chosen
 
 
 class Batches:
@@ -84,3 +96,9 @@ class Batches:
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Makes the next epoch begin at batch `state["batch"]`."""
         self.sampler.start = state["batch"]
+
+
+def even_size(count: int, batch_size: int) -> int:
+    """The size of batches that are all about as large, up to `batch_size`: a rest of two samples would be a batch that
+    a norm over the batch makes nonsense of."""
+    return -(-count // -(-count // batch_size))

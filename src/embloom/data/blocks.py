@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from embloom.data.noise import Noise
+from embloom.data.alias_sampler import AliasSampler
 from embloom.seeding import generator, mix
 from embloom.threads import single
 
@@ -25,7 +25,7 @@ class Passages:
     """Running text: a memory-mapped token array, cut into passages that belong to a split each.
 
     Attributes:
-        tokens: (T,) word numbers.
+        tokens: (T,) token ids.
         offsets: (P + 1,) where each passage begins, and the end.
         used: (P,) whether a passage belongs to the split that is read.
     """
@@ -46,7 +46,7 @@ def cut_long(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 class Blocks:
-    """Iterates over batches of blocks of `block` neighbouring tokens, and can be resumed inside an epoch.
+    """Iterates over batches of blocks of `block` neighboring tokens, and can be resumed inside an epoch.
 
     A batch has `token` (B,) and `position` (B,), B a multiple of `block`, and `noise` (B / block * negatives,), noise
     words for each block. Positions count the tokens that survived subsampling; tokens of different passages are more
@@ -71,7 +71,7 @@ class Blocks:
         passages: Passages,
         keep: Tensor,
         share: float,
-        noise: Noise,
+        noise: AliasSampler,
         *,
         negatives: int,
         block: int,

@@ -1,4 +1,4 @@
-"""Drawn pictures of one coloured shape each: several labels, to see which of them an embedding keeps."""
+"""Drawn images of one coloured shape each: several labels, to see which of them an embedding keeps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from embloom.data.drawing import SHAPES, draw, parse_color
 from embloom.data.images import ImageDataset
 from embloom.seeding import generator
 
-# Pictures are drawn in blocks of a fixed size, so that a picture depends on its place, not on how many there are.
+# Images are drawn in blocks of a fixed size, so that an image depends on its place, not on how many there are.
 BLOCK = 1024
 NUMBERS = ("x", "y", "size", "angle")
 
@@ -25,17 +25,17 @@ class ColorShape(ImageDataset):
     about one label can be learned from another, unless through an attribute that is made of both.
 
     Args:
-        counts: pictures of each split.
+        counts: images of each split.
         colors: name -> `#rrggbb`.
         shapes: names of `SHAPES`.
-        attributes: name -> what a picture must have for it: `{color: [taxi_yellow], shape: [car]}`, lists of
+        attributes: name -> what an image must have for it: `{color: [taxi_yellow], shape: [car]}`, lists of
             names; and for the numbers `x`, `y`, `size`, `angle` the lowest and the highest, `{size: [0.65, 1]}`.
         position: how far the centre may lie from the middle, in halves of the side.
         size: lowest and highest radius, in halves of the side.
         rotation: largest angle to either side, in degrees.
         background: darkest and lightest, 0..1.
         background_hues: each of the background's red, green and blue is drawn, not one gray.
-        grain: standard deviation of the pixels' noise, 0..1; part of the picture.
+        grain: standard deviation of the pixels' noise, 0..1; part of the image.
         options: see `ImageDataset`.
 
     Raises:
@@ -64,16 +64,16 @@ class ColorShape(ImageDataset):
         self.position, self.size, self.rotation = position, list(size), rotation
         self.background, self.background_hues, self.grain = list(background), background_hues, grain
         self.names = {"color": list(colors), "shape": self.shapes}
-        self.check()
+        self.check_options()
         self.names |= {name: [f"not {name}", name] for name in self.attributes}
         self.labels = tuple(self.names)
         del self.sizes["label"]
         self.sizes |= {label: len(names) for label, names in self.names.items()}
 
-    def check(self) -> None:
+    def check_options(self) -> None:
         """Refuses what cannot be drawn, all of it at once."""
         found = [
-            f"dataset.shapes: there is no '{name}'; there is: {', '.join(SHAPES)}"
+            f"dataset.shapes: there is no '{name}'; available: {', '.join(SHAPES)}"
             for name in self.shapes if name not in SHAPES
         ]  # fmt: skip
         for key, many in (("colors", self.names["color"]), ("shapes", self.shapes)):
@@ -82,7 +82,7 @@ class ColorShape(ImageDataset):
         for split in SPLITS:
             count = self.counts.get(split)
             if not isinstance(count, int) or count < 1:
-                found.append(f"dataset.counts.{split}={count}: it must be a whole number of at least 1")
+                found.append(f"dataset.counts.{split}={count}: it must be a positive integer")
         for key, pair, least in (("size", self.size, 1e-3), ("background", self.background, 0.0)):
             if len(pair) != 2 or not least <= pair[0] <= pair[1] <= 1:
                 found.append(f"dataset.{key}={pair}: it must be [low, high] with 0 <= low <= high <= 1")
@@ -96,17 +96,17 @@ class ColorShape(ImageDataset):
     def of_rule(self, name: str, rule: Mapping[str, Sequence[Any]]) -> list[str]:
         """What is wrong with an attribute's rule."""
         where = f"dataset.attributes.{name}"
-        if name in (*self.names, "image", "clean") or not rule:
-            return [f"{where}: choose another name, and say what a picture must have for it"]
+        if name in (*self.names, "image", "features", "clean") or not rule:
+            return [f"{where}: choose another name, and say what an image must have for it"]
         found = []
         for factor, wanted in rule.items():
             if factor in self.names:
                 unknown = [str(w) for w in wanted if w not in self.names[factor]]
                 there = f"{', '.join(self.names[factor])}, or drop the label with ~{where}"
-                found += [f"{where}.{factor}: there is no {', '.join(unknown)}; there is: {there}"] if unknown else []
+                found += [f"{where}.{factor}: there is no {', '.join(unknown)}; available: {there}"] if unknown else []
             elif factor not in NUMBERS:
                 there = ", ".join([*self.names, *NUMBERS])
-                found.append(f"{where}.{factor}: there is no such property; there is: {there}")
+                found.append(f"{where}.{factor}: there is no such property; available: {there}")
             elif len(wanted) != 2:
                 found.append(f"{where}.{factor}={list(wanted)}: it must be [low, high]")
         return found
@@ -121,18 +121,18 @@ class ColorShape(ImageDataset):
         return drawn
 
     def block(self, split: int, block: int) -> dict[str, Tensor]:
-        """The columns of `BLOCK` pictures: `image` uint8 (BLOCK, size), labels (BLOCK,)."""
+        """The columns of `BLOCK` images: `image` uint8 (BLOCK, size), labels (BLOCK,)."""
         random = generator(self.split_seed, split, block)
         factors = self.factors(random)
         side = self.pixels.side
         grain = self.grain * torch.randn(BLOCK, side, side, 3, generator=random) if self.grain else None
-        pictures = draw(self.shapes, self.palette[factors["color"]], factors, side, grain)
+        images = draw(self.shapes, self.palette[factors["color"]], factors, side, grain)
         labels = {"color": factors["color"], "shape": factors["shape"]}
         labels |= {name: self.attribute(rule, factors) for name, rule in self.attributes.items()}
-        return {"image": self.pixels.rows(pictures), **labels}
+        return {"image": self.pixels.rows(images), **labels}
 
     def factors(self, random: torch.Generator) -> dict[str, Tensor]:
-        """What is drawn by lot about each picture of a block; see `draw`."""
+        """What is drawn by lot about each image of a block; see `draw`."""
 
         def uniform(low: float, high: float, width: int = 1) -> Tensor:
             return low + (high - low) * torch.rand(BLOCK, width, generator=random).squeeze(1)
@@ -149,7 +149,7 @@ class ColorShape(ImageDataset):
         }
 
     def attribute(self, rule: Mapping[str, Sequence[Any]], factors: Mapping[str, Tensor]) -> Tensor:
-        """1 where a picture has everything that the rule asks for, else 0: (BLOCK,)."""
+        """1 where an image has everything that the rule asks for, else 0: (BLOCK,)."""
         holds = torch.ones(BLOCK, dtype=torch.bool)
         for factor, wanted in rule.items():
             values = factors[factor]

@@ -2,18 +2,14 @@
 
 A cache entry is a folder named after the hash of the corpus's content and of every option that shaped it:
 `tokens.npy` (int32), `offsets.npy` (int64, where each document begins, and the end), `counts.npy` (int64),
-`vocabulary.json` and `about.json`.
+`vocabulary.json`, `about.json`, and `seal.json`, the hashes of the others, which are checked at each opening.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,22 +17,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embloom.artifact.readers.tokenizer import BREAK, Block, Interner, TextOptions, tokenizer_identity
+from embloom.data.cache import cached
 from embloom.data.phrases import join_phrases
 from embloom.data.tokenize import (
-    BREAK,
-    Block,
-    Interner,
     Parts,
-    TextOptions,
     read_blocks,
     refuse_unguarded,
-    text_files,
     tokenize_here,
     tokenize_parallel,
-    tokenizer_identity,
 )
+from embloom.files.finding import files_at
 
-FORMAT = 1
+FORMAT = 2
+FILES = ("about.json", "vocabulary.json", "offsets.npy", "counts.npy", "tokens.npy")
 SMALL = 8 << 20  # below this many bytes, starting processes costs more than it saves
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
@@ -65,11 +59,12 @@ class Corpus:
     """A built corpus.
 
     Attributes:
-        tokens: word numbers of all documents, one after the other; memory-mapped.
+        tokens: token ids of all documents, one after the other; memory-mapped.
         offsets: where each document begins in `tokens`, and the end: documents + 1 numbers.
         words: the vocabulary, most frequent first.
         counts: how often each word occurs in `tokens`.
-        about: raw tokens, distinct words, bad bytes, files, fingerprint.
+        about: raw tokens, distinct words, bad bytes, files.
+        key: its name in the cache, a hash of its content and of every option that shaped it.
     """
 
     tokens: NDArray[np.int32]
@@ -77,6 +72,7 @@ class Corpus:
     words: list[str]
     counts: NDArray[np.int64]
     about: dict[str, Any]
+    key: str = ""
 
 
 def open_corpus(
@@ -95,7 +91,7 @@ def open_corpus(
         ValueError: nothing is there, it cannot be read, or no word occurs `min_count` times.
     """
     refuse_unguarded()
-    files = text_files(path)
+    files = files_at(path, "text file", where="dataset.path")
     key = _key(files, options)
     total = sum(file.stat().st_size for file in files)
 
@@ -106,7 +102,7 @@ def open_corpus(
         return tokenize_parallel(blocks, folder, options.text, workers)
 
     about = {"path": str(path), "files": len(files), "bytes": total}
-    return _cached(cache, key, lambda folder: _build(folder, tokenized(folder), options, about))
+    return _open(cached(cache, key, FILES, lambda folder: _build(folder, tokenized(folder), options, about)))
 
 
 def corpus_of(documents: Iterable[Sequence[str]], options: CorpusOptions, cache: Path) -> Corpus:
@@ -130,7 +126,7 @@ def corpus_of(documents: Iterable[Sequence[str]], options: CorpusOptions, cache:
         (np.concatenate(parts) if parts else np.zeros(0, np.int32)).tofile(folder / "0.part")
         _build(folder, Parts([0], [list(words)], 0), options, {"path": None, "files": 0})
 
-    return _cached(cache, digest.hexdigest()[:32], build)
+    return _open(cached(cache, digest.hexdigest()[:32], FILES, build))
 
 
 def _options_text(options: CorpusOptions) -> str:
@@ -159,50 +155,12 @@ def _blocks(files: list[Path], options: TextOptions, progress: Progress | None, 
         done += file.stat().st_size
 
 
-def _cached(cache: Path, key: str, build: Callable[[Path], None]) -> Corpus:
-    entry = cache / key
-    if not entry.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
-        with _lock(cache / f"{key}.lock"):
-            if not entry.is_dir():
-                _build_entry(cache, key, build)
-    return _open(entry)
-
-
-def _build_entry(cache: Path, key: str, build: Callable[[Path], None]) -> None:
-    # Whoever holds the lock is alone, so an unfinished folder of this key was left by a process that died.
-    for left in cache.glob(f"{key}.*.building"):
-        shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{key}.", suffix=".building", dir=cache))
-    try:
-        build(folder)
-        os.rename(folder, cache / key)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold a file's lock; the system releases it when the process dies."""
-    try:
-        import fcntl
-    except ImportError:  # no such locks here: two builds at once do the work twice, and the first one stays
-        yield
-        return
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _open(entry: Path) -> Corpus:
-    try:
-        about = json.loads((entry / "about.json").read_text(encoding="utf-8"))
-        words = json.loads((entry / "vocabulary.json").read_text(encoding="utf-8"))
-        offsets, counts = np.load(entry / "offsets.npy"), np.load(entry / "counts.npy")
-        tokens = np.load(entry / "tokens.npy", mmap_mode="r")
-    except (OSError, ValueError) as error:
-        raise ValueError(f"the cached corpus {entry} is damaged: delete it, and it is built again ({error})") from error
-    return Corpus(tokens, offsets, words, counts, about)
+    about = json.loads((entry / "about.json").read_text(encoding="utf-8"))
+    words = json.loads((entry / "vocabulary.json").read_text(encoding="utf-8"))
+    offsets, counts = np.load(entry / "offsets.npy"), np.load(entry / "counts.npy")
+    tokens = np.load(entry / "tokens.npy", mmap_mode="r")
+    return Corpus(tokens, offsets, words, counts, about, entry.name)
 
 
 def _build(folder: Path, parts: Parts, options: CorpusOptions, about: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Draws one flat shape a picture, from signed distances: vectorised, antialiased, no drawing library.
+"""Draws one flat shape an image, from signed distances: vectorised, antialiased, no drawing library.
 
 A signed distance says how far a point is from an outline, negative inside. Shapes live in their own frame,
 x to the right and y down, and fit into the unit circle, more or less.
@@ -96,7 +96,7 @@ def parse_color(name: str, text: object) -> tuple[int, int, int]:
 def draw(
     shapes: Sequence[str], colors: Tensor, factors: Mapping[str, Tensor], side: int, grain: Tensor | None
 ) -> Tensor:
-    """Draws N pictures.
+    """Draws N images.
 
     Args:
         shapes: names that `factors["shape"]` counts.
@@ -124,7 +124,7 @@ def draw(
         distance[rows] = SHAPES[name](across[rows], down[rows])
     # A pixel is covered as far as the outline passes it: half a pixel to either side.
     cover = (0.5 - distance * size * side / 2).clamp(0, 1).unsqueeze(-1)
-    picture = torch.lerp(factors["background"].view(-1, 1, 1, 3), colors.view(-1, 1, 1, 3), cover)
+    image = torch.lerp(factors["background"].view(-1, 1, 1, 3), colors.view(-1, 1, 1, 3), cover)
     if grain is not None:
-        picture = picture + grain
-    return (picture * 255).round().clamp(0, 255).to(torch.uint8)
+        image = image + grain
+    return (image * 255).round().clamp(0, 255).to(torch.uint8)

@@ -1,7 +1,8 @@
-"""The user's own pictures: a folder a class, any size and mode, in memory or streamed through workers."""
+"""The user's own images: a folder a class, any size and mode, in memory or streamed through workers."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,28 +14,32 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from embloom.artifact.readers.image import Pixels
-from embloom.data.base import EVAL_BATCH, Split
+from embloom.artifact.readers.image import ImageReader
+from embloom.assembly.parameters import choices, integers, numbers
+from embloom.data.base import SPLITS, Split
 from embloom.data.batches import Order
 from embloom.data.images import ImageDataset
+from embloom.files.finding import IMAGES
 
-EXTENSIONS = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm"])
+SKIP = "repair or remove it, or set dataset.skip_unreadable=true"
 Sample = tuple[Path, int]
 
 
 class ImageFolder(ImageDataset):
-    """`root/<class>/<picture>`, or `root/train/<class>/<picture>` beside `test/` and, optionally, `val/`.
+    """`root/<class>/<image>`, or `root/train/<class>/<image>` beside `test/` and, optionally, `val/`.
 
     Args:
         root: the folder.
-        val_fraction: part of the training pictures held out for validation where there is no `val/`.
+        val_fraction: part of the training images held out for validation where there is no `val/`.
         test_fraction: likewise for the end where there is no `test/`.
-        stream: read pictures from disk batch by batch; `auto` does so when they do not fit into half of the
+        stream: read images from disk batch by batch; `auto` does so when they do not fit into half of the
             memory that is free.
         workers: reading processes when streaming.
-        skip_unreadable: leave broken pictures out, with a count, instead of stopping. In memory only.
+        skip_unreadable: leave broken images out, with a count, instead of stopping. In memory only.
         options: see `ImageDataset`.
     """
+
+    no_effect = ("resident", "stream", "workers")
 
     def __init__(
         self,
@@ -48,13 +53,9 @@ class ImageFolder(ImageDataset):
         **options: Any,
     ) -> None:
         super().__init__(batch_size, **options)
-        for key, value in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
-            if not 0 < value < 1:
-                raise ValueError(f"dataset.{key}={value}: it must be between 0 and 1")
-        if stream not in (True, False, "auto"):
-            raise ValueError(f"dataset.stream={stream}: it must be auto, true or false")
-        if not isinstance(workers, int) or workers < 0:
-            raise ValueError(f"dataset.workers={workers}: it must be a whole number of at least 0")
+        numbers(above=0, below=1, val_fraction=val_fraction, test_fraction=test_fraction)
+        choices((True, False, "auto"), stream=stream)
+        integers(0, workers=workers)
         self.root = Path(root)
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
         self.workers, self.skip_unreadable = workers, skip_unreadable
@@ -62,13 +63,13 @@ class ImageFolder(ImageDataset):
         self.streams = self.too_large() if stream == "auto" else bool(stream)
 
     def listed(self) -> dict[Split, list[Sample]]:
-        """Lists the pictures of each split, without opening any.
+        """Lists the images of each split, without opening any.
 
         Raises:
-            ValueError: the folder, its classes or the pictures of a class are missing.
+            ValueError: the folder, its classes or the images of a class are missing.
         """
         if not self.root.is_dir():
-            raise ValueError(f"dataset.root={self.root} is no folder: give one with a folder of pictures a class")
+            raise ValueError(f"dataset.root={self.root} is no folder: give one with a folder of images a class")
         own = {split: self.root / split for split in ("train", "val", "test") if (self.root / split).is_dir()}
         if not ("train" in own and len(own) > 1):
             own = {"train": self.root}
@@ -76,7 +77,7 @@ class ImageFolder(ImageDataset):
         if len(names) < 2:
             raise ValueError(f"dataset.root={own['train']} has {len(names)} class folders: it takes two or more")
         self.named_classes(names)
-        found: dict[Any, list[Sample]] = {s: pictures(folder, names) for s, folder in own.items()}
+        found: dict[Any, list[Sample]] = {s: image_files(folder, names) for s, folder in own.items()}
         rest = found["train"]
         order = self.permutation(len(rest)).tolist()
         for split, fraction in (("test", self.test_fraction), ("val", self.val_fraction)):
@@ -86,7 +87,9 @@ class ImageFolder(ImageDataset):
                 order = order[count:]
         found["train"] = [rest[i] for i in sorted(order)]
         if not found["train"]:
-            raise ValueError(f"dataset.root={self.root} has too few pictures to train, validate and test on")
+            raise ValueError(f"dataset.root={self.root} has too few images to train, validate and test on")
+        if self.train_size is not None:
+            found["train"] = [found["train"][i] for i in self.few([label for _, label in found["train"]]).tolist()]
         return found
 
     def too_large(self) -> bool:
@@ -96,12 +99,13 @@ class ImageFolder(ImageDataset):
         return count * self.pixels.size > free / 2
 
     def setup(self, stage: str | None = None) -> None:
-        """Reads the pictures once; when streaming there is nothing to read yet."""
+        """Reads the images once; when streaming there is nothing to read yet."""
         if not self.streams:
-            super().setup(stage)
+            # Past `ImageDataset`: `train_size` has chosen among the files.
+            super(ImageDataset, self).setup(stage)
 
     def load(self) -> dict[Split, dict[str, Tensor]]:
-        """Decodes every picture, in threads (Pillow's decoders let go of the interpreter lock)."""
+        """Decodes every image, in threads (Pillow's decoders let go of the interpreter lock)."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return {split: self.decoded(pool, samples) for split, samples in self.samples.items()}
 
@@ -112,7 +116,7 @@ class ImageFolder(ImageDataset):
 
         def read(index: int) -> None:
             try:
-                rows[index] = read_pixels(self.pixels, samples[index][0])
+                rows[index] = self.pixels.checked(samples[index][0], SKIP)
             except ValueError:
                 if not self.skip_unreadable:
                     raise
@@ -120,7 +124,7 @@ class ImageFolder(ImageDataset):
 
         list(pool.map(read, range(len(samples))))
         if bad := int((~good).sum()):
-            print(f"left out {bad} unreadable of {len(samples)} pictures")
+            print(f"left out {bad} unreadable of {len(samples)} images")
         labels = torch.tensor([label for _, label in samples])
         return {"image": rows[good], "label": labels[good]}
 
@@ -128,38 +132,41 @@ class ImageFolder(ImageDataset):
         """Batches from memory, or from disk when streaming."""
         if not self.streams:
             return super().loader(split, shuffle=shuffle, every_rank=every_rank)
-        trainer = self.trainer if not every_rank else None
-        order = Order(
-            len(self.samples[split]),
-            self.batch_size if shuffle else EVAL_BATCH,
-            seed=self.seed if shuffle else None,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
-        )
-        return Stream(PictureFiles(self.samples[split], self.pixels), order, self.workers)
+        order = self.order(len(self.samples[split]), shuffle=shuffle, every_rank=every_rank)
+        return Stream(ImageFiles(self.samples[split], self.pixels), order, self.workers)
 
-    def fingerprint(self) -> dict[str, Any]:
-        """Row counts without reading."""
-        rows = {split: len(samples) for split, samples in self.samples.items()}
-        return {"dataset": type(self).__name__, "rows": rows, "sizes": dict(self.sizes)}
+    def rows(self) -> dict[str, int]:
+        """Split -> its number of images; of those that are read, where unreadable ones are left out."""
+        return super().rows() or {split: len(samples) for split, samples in self.samples.items()}
+
+    def digest(self) -> str:
+        """A hash of the pixels; of names, sizes and classes where the images are streamed, which reads none of them."""
+        if self.columns:
+            return super().digest()
+        listed = [
+            (split, str(path.relative_to(self.root)), path.stat().st_size, label)
+            for split in SPLITS
+            for path, label in self.samples[split]
+        ]
+        return hashlib.blake2b(repr(listed).encode(), digest_size=16).hexdigest()
 
 
-class PictureFiles(TorchDataset[dict[str, Tensor]]):
+class ImageFiles(TorchDataset[dict[str, Tensor]]):
     """Reads whole batches: an item is the batch of the rows that it is asked for."""
 
-    def __init__(self, samples: list[Sample], pixels: Pixels) -> None:
+    def __init__(self, samples: list[Sample], pixels: ImageReader) -> None:
         self.samples, self.pixels = samples, pixels
 
     def __getitem__(self, rows: Tensor) -> dict[str, Tensor]:
         chosen = [self.samples[i] for i in rows.tolist()]
-        images = torch.stack([read_pixels(self.pixels, path) for path, _ in chosen])
+        images = torch.stack([self.pixels.checked(path) for path, _ in chosen])
         return {"image": images, "label": torch.tensor([label for _, label in chosen])}
 
 
 class Stream(DataLoader[dict[str, Tensor]]):
     """A DataLoader over the batches of an `Order`, which can be resumed inside an epoch."""
 
-    def __init__(self, files: PictureFiles, order: Order, workers: int) -> None:
+    def __init__(self, files: ImageFiles, order: Order, workers: int) -> None:
         super().__init__(
             files, batch_size=None, sampler=order, num_workers=workers, pin_memory=torch.cuda.is_available()
         )
@@ -183,37 +190,20 @@ def folders_in(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
-def pictures(folder: Path, names: list[str]) -> list[Sample]:
-    """(path, class) of every picture file under `folder/<class>/`.
+def image_files(folder: Path, names: list[str]) -> list[Sample]:
+    """(path, class) of every image file under `folder/<class>/`.
 
     Raises:
         ValueError: a class has none, or the folder has a class that training does not.
     """
     if unknown := set(folders_in(folder)) - set(names):
-        raise ValueError(f"{folder} has a class that the training pictures do not: {', '.join(sorted(unknown))}")
+        raise ValueError(f"{folder} has a class that the training images do not: {', '.join(sorted(unknown))}")
     samples: list[Sample] = []
     for label, name in enumerate(names):
-        paths = sorted(p for p in (folder / name).rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
+        paths = sorted(p for p in (folder / name).rglob("*") if p.suffix.lower() in IMAGES and p.is_file())
         if not paths:
             raise ValueError(
-                f"the class folder {folder / name} has no pictures ({', '.join(sorted(EXTENSIONS))}): "
-                "add some, or remove it"
+                f"the class folder {folder / name} has no images ({', '.join(sorted(IMAGES))}): add some, or remove it"
             )
         samples += [(path, label) for path in paths]
     return samples
-
-
-def read_pixels(pixels: Pixels, path: Path) -> Tensor:
-    """One picture as a row of bytes.
-
-    Raises:
-        ValueError: it cannot be read; names the file.
-    """
-    try:
-        return pixels.read(path)
-    except Exception as error:  # Pillow's decoders raise almost anything on broken input
-        if isinstance(error, ValueError) and "dataset." in str(error):
-            raise
-        raise ValueError(
-            f"cannot read the picture {path} ({error}): repair or remove it, or set dataset.skip_unreadable=true"
-        ) from error

@@ -1,8 +1,7 @@
-"""Texts with a class label, as the numbers of their words; any part of the labels can be kept back."""
+"""Texts with a class label, as the token ids of their words; any part of the labels can be kept back."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from embloom.artifact.readers.text import Words, counted, renumbered
-from embloom.data.base import EVAL_BATCH, Dataset, Split
-from embloom.data.batches import Batches, Order
-from embloom.data.tokenize import PATTERN, TextOptions, compile_pattern, load_tokenizer
+from embloom.artifact.readers.text import TextReader, counted, renumbered
+from embloom.artifact.readers.tokenizer import PATTERN, compile_pattern, load_tokenizer
+from embloom.assembly.parameters import numbers, positive_integers
+from embloom.data.base import Split, digest_of
+from embloom.data.batches import Batches, Order, even_size
+from embloom.data.in_memory import InMemoryDataset
+from embloom.data.splits import HeldOut
 from embloom.files.tables import find_split, labelled
-from embloom.seeding import generator
 
 Texts = dict[str, Tensor]  # `token` (T,), `length` (N,), `label` (N,)
 
 
-class LabelledText(Dataset):
+class LabelledText(InMemoryDataset):
     """Columns `token` (T,), the words of all texts of a batch in a row, `length` (B,), how many each has, and `label`.
 
     The vocabulary is made from all training texts, whatever part of their labels is used: text costs nothing.
@@ -64,37 +65,30 @@ class LabelledText(Dataset):
         min_count: int = 5,
         max_vocab: int | None = None,
         max_share: float = 1.0,
-        pattern: str = PATTERN,
+        pattern: str | None = None,
         lowercase: bool = True,
         tokenizer: str | None = None,
         resident: bool | str = "auto",
         seed: int = 0,
     ) -> None:
         super().__init__(batch_size, resident, seed)
-        for key, value in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
-            if not 0 < value < 1:
-                raise ValueError(f"{key}={value}: it must be between 0 and 1")
-        for key, number in (("min_count", min_count), ("max_vocab", max_vocab), ("train_size", train_size)):
-            if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
-                raise ValueError(f"{key}={number}: it must be a whole number of at least 1")
-        if not 0 < max_share <= 1:
-            raise ValueError(f"max_share={max_share}: it must be above 0 and at most 1")
+        self.held_out = HeldOut(val_fraction, test_fraction, split_seed, train_size)
+        counts = {"min_count": min_count, "max_vocab": max_vocab}
+        positive_integers(**{key: value for key, value in counts.items() if value is not None})
+        numbers(above=0, at_most=1, max_share=max_share)
+        pattern = pattern or PATTERN
         compile_pattern(pattern, True)
         if tokenizer:
             load_tokenizer(tokenizer)
         self.train_path, self.test_path = places(Path(path).expanduser(), test_path)
-        self.text, self.label, self.classes, self.train_size = text, label, classes, train_size
-        self.val_fraction, self.test_fraction, self.split_seed = val_fraction, test_fraction, split_seed
+        self.text, self.label, self.classes = text, label, classes
         self.min_count, self.max_vocab, self.max_share = min_count, max_vocab, max_share
-        self.options = TextOptions(pattern, lowercase, "line", tokenizer)
-        self.sizes: dict[str, int] = {}
+        self.text_options: dict[str, Any] = {"pattern": pattern, "lowercase": lowercase, "tokenizer": tokenizer}
         self.vocabulary: list[str] = []
         self.texts: dict[Split, Texts] = {}
 
     def measure(self) -> None:
         """Reads everything: how many words and classes there are decides the encoder's sizes."""
-        if self.sizes:
-            return
         read = {"train": labelled(self.train_path, self.label, self.text)}
         if self.test_path is not None:
             read["test"] = labelled(self.test_path, self.label, self.text)
@@ -106,7 +100,7 @@ class LabelledText(Dataset):
                 f"{self.train_path} has {len(names)} classes in its column or folders: it takes two or more"
             )
         numbered = {split: of_classes(*found, number, self.classes is not None) for split, found in read.items()}
-        words = Words(self.options)
+        words = TextReader(**self.text_options)
         raw = {split: {**words(texts), "label": labels} for split, (labels, texts) in numbered.items()}
         # Only the training texts choose the words; test words come after them in `words`, with a count of 0.
         self.vocabulary, place = counted(
@@ -118,6 +112,7 @@ class LabelledText(Dataset):
         )
         columns = {split: {**renumbered(found, place), "label": found["label"]} for split, found in raw.items()}
         self.texts = self.parted(columns)
+        self.reader = TextReader(**self.text_options, vocabulary=self.vocabulary)
         self.sizes = {"token": len(self.vocabulary), "length": 1, "label": len(names)}
 
     def parted(self, columns: Mapping[str, Texts]) -> dict[Split, Texts]:
@@ -127,38 +122,29 @@ class LabelledText(Dataset):
             ValueError: there are too few texts.
         """
         train, test = columns["train"], columns.get("test")
-        order = torch.randperm(len(train["label"]), generator=generator(self.split_seed))
-        if test is None:
-            count = max(1, round(self.test_fraction * len(order)))
-            test, order = taken(train, order[:count]), order[count:]
-        if self.train_size is not None:
-            order = order[balanced(train["label"][order], self.train_size, len(self.names["label"]))]
-        held = balanced(train["label"][order], max(1, round(self.val_fraction * len(order))), len(self.names["label"]))
-        rest = torch.ones(len(order), dtype=torch.bool)
-        rest[held] = False
-        if not rest.any():
-            raise ValueError(f"dataset.path={self.train_path} has too few texts to train, validate and test on")
-        return {"train": taken(train, order[rest]), "val": taken(train, order[held]), "test": test}
+        where, classes = f"dataset.path={self.train_path}", len(self.names["label"])
+        rows = self.held_out.rows(train["label"], classes, where, "texts", test=test is None)
+        found = {split: taken(train, some) for split, some in rows.items()}
+        return found if test is None else {**found, "test": test}
 
-    def load(self) -> dict[Split, dict[str, Tensor]]:
-        """The columns with one row a text; the words, which have not, are in `texts`."""
-        self.measure()
-        return {split: {"label": found["label"], "length": found["length"]} for split, found in self.texts.items()}
+    def rows(self) -> dict[str, int]:
+        """Split -> its number of texts."""
+        return {split: len(found["label"]) for split, found in self.texts.items()}
+
+    def digest(self) -> str:
+        """A hash of all token ids and labels."""
+        return digest_of(self.texts)  # type: ignore[arg-type]
 
     def loader(self, split: Split, *, shuffle: bool = False, every_rank: bool = False) -> Any:
         """Batches of one split, shuffled by (seed, epoch) or in order."""
-        trainer = self.trainer if not every_rank else None
         count = len(self.texts[split]["label"])
-        # Of equal size: a rest of two texts would be a batch that a norm over the batch makes nonsense of.
-        even = math.ceil(count / math.ceil(count / self.batch_size))
-        order = Order(
-            count,
-            even if shuffle else EVAL_BATCH,
-            seed=self.seed if shuffle else None,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
-        )
+        size = even_size(count, self.batch_size)
+        order = self.order(count, shuffle=shuffle, every_rank=every_rank, batch_size=size)
         return Bags(self.placed(self.texts[split]), order)
+
+    def load(self) -> dict[Split, dict[str, Tensor]]:
+        """The columns with one row a text; the words, which have not, are in `texts`."""
+        return {split: {"label": found["label"], "length": found["length"]} for split, found in self.texts.items()}
 
     def choose(self, batch: dict[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
         """Some texts of a batch, with their words."""
@@ -167,15 +153,6 @@ class LabelledText(Dataset):
     def keys(self) -> dict[str, list[str]]:
         """The words of the vocabulary."""
         return {"token": self.vocabulary}
-
-    def inputs(self) -> dict[str, Any]:
-        """How new texts are cut into words."""
-        return self.options.as_inputs()
-
-    def fingerprint(self) -> dict[str, Any]:
-        """What identifies the data, for the artifact's card."""
-        rows = {split: len(found["label"]) for split, found in self.texts.items()}
-        return {"dataset": type(self).__name__, "rows": rows, "sizes": dict(self.sizes), "path": str(self.train_path)}
 
 
 class Bags(Batches):
@@ -242,20 +219,6 @@ def of_classes(
     if not kept:
         raise ValueError(f"dataset.classes={list(number)}: no text has one of these labels")
     return torch.tensor([label for label, _ in kept]), [text for _, text in kept]
-
-
-def balanced(labels: Tensor, count: int, classes: int) -> Tensor:
-    """The first rows in order that hold `count` labels, as many of each class as there are and go in.
-
-    Raises:
-        ValueError: there are not so many.
-    """
-    if count > len(labels):
-        raise ValueError(f"dataset.train_size={count}: there are only {len(labels)} labelled texts")
-    # A text's rank within its class: the first of every class come before the second of any.
-    one_hot = torch.nn.functional.one_hot(labels, classes)
-    rank = (one_hot.cumsum(0) * one_hot).sum(1)
-    return rank.argsort(stable=True)[:count].sort().values
 
 
 def taken(texts: Texts, rows: Tensor) -> Texts:

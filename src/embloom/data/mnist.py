@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from embloom.assembly.parameters import choices
 from embloom.data.base import Split
 from embloom.data.images import ImageDataset, held_out
 
@@ -20,15 +21,17 @@ CLASSES = {
 
 
 class MNIST(ImageDataset):
-    """60,000 + 10,000 pictures of 28x28, padded to side x side (LeCun et al. 1998; Xiao et al. 2017).
+    """60,000 + 10,000 images of 28x28, padded to side x side (LeCun et al. 1998; Xiao et al. 2017).
 
     Args:
         root: where `<variant>/raw/` lies or is to be downloaded to.
         variant: `MNIST` or `FashionMNIST`.
-        val_size: training pictures held out for validation; the test set is touched only at the end.
+        val_size: training images held out for validation; the test set is touched only at the end.
         download: fetch the files where they are absent.
         options: see `ImageDataset`.
     """
+
+    no_effect = ("resident", "download")
 
     def __init__(
         self,
@@ -40,8 +43,7 @@ class MNIST(ImageDataset):
         **options: Any,
     ) -> None:
         super().__init__(batch_size, **{"fit": "pad", **options})
-        if variant not in CLASSES:
-            raise ValueError(f"dataset.variant={variant}: it must be one of {', '.join(CLASSES)}")
+        choices(CLASSES, variant=variant)
         self.named_classes(CLASSES[variant])
         self.root, self.variant, self.download = Path(root), variant, download
         self.val_size = held_out(val_size, TRAIN_COUNT, "val_size")
@@ -69,7 +71,7 @@ class MNIST(ImageDataset):
         """Reads both files and holds a part of the training set out by a fixed permutation."""
         train, test = self.opened(train=True), self.opened(train=False)
         rows, labels = self.pixels.rows(train.data), train.targets.long()
-        held_out(self.val_size, len(rows), "val_size")
+        held_out(self.val_size, len(rows), "dataset.val_size")
         val, rest = self.permutation(len(rows)).split([self.val_size, len(rows) - self.val_size])
         return {
             "train": {"image": rows[rest], "label": labels[rest]},

@@ -62,7 +62,7 @@ def _frequent(
 
 
 def _alternate(first: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Of neighbouring pairs, which share a word, take the first, the third and so on of each run."""
+    """Of neighboring pairs, which share a word, take the first, the third and so on of each run."""
     place = np.arange(len(first))
     run_begin = np.maximum.accumulate(np.where(first & ~np.concatenate([[False], first[:-1]]), place, -1))
     return first & ((place - run_begin) % 2 == 0)

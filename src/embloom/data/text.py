@@ -12,12 +12,14 @@ import torch
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from embloom.data.base import Dataset, Split
+from embloom.artifact.readers.text import TextReader
+from embloom.artifact.readers.tokenizer import PATTERN, TextOptions, compile_pattern, load_tokenizer
+from embloom.assembly.parameters import choices, integers, numbers, positive_integers
+from embloom.data.alias_sampler import AliasSampler
+from embloom.data.base import SPLITS, Batch, Dataset, Phase, Split
 from embloom.data.blocks import Blocks, Passages, cut_long
 from embloom.data.corpus import Corpus, CorpusOptions, corpus_of, open_corpus
 from embloom.data.grammar import documents
-from embloom.data.noise import Noise
-from embloom.data.tokenize import PATTERN, TextOptions, compile_pattern, load_tokenizer
 from embloom.seeding import generator
 from embloom.threads import give_back_cores, keep_cores
 
@@ -26,7 +28,7 @@ EVAL_TOKENS = 1 << 21  # of a held-out split, no more are read
 
 
 class Text(Dataset):
-    """A corpus of any size, in blocks of neighbouring words.
+    """A corpus of any size, in blocks of neighboring words.
 
     `transform` gives the columns `token` (B, L); `context_token` (B, L + K), the same words and then noise words;
     `positives` (B, L, L), how much each pair of words counts, symmetric; and `log_noise` (B, L + K), the logarithm of
@@ -38,8 +40,8 @@ class Text(Dataset):
         documents: token lists from Python, instead of a path.
         block: words that share their noise words; pairs do not reach across its edges.
         negatives: noise words a block.
-        window: how far a neighbour may be.
-        dynamic_window: a neighbour at distance d counts `(window + 1 - d) / window`: as much as on average in
+        window: how far a neighbor may be.
+        dynamic_window: a neighbor at distance d counts `(window + 1 - d) / window`: as much as on average in
             word2vec, which draws each word's window from 1 to `window`. Else all within `window` count 1.
         subsample: frequent words are dropped at random above this share (word2vec's `sample`); 0 drops none.
         noise_exponent: noise words are drawn by frequency to this power.
@@ -53,6 +55,8 @@ class Text(Dataset):
     Raises:
         ValueError: an option is unknown or out of range.
     """
+
+    no_effect = ("resident", "workers", "cache")
 
     def __init__(
         self,
@@ -69,7 +73,7 @@ class Text(Dataset):
         max_vocab: int | None = None,
         phrases: int = 0,
         phrase_threshold: float = 10.0,
-        pattern: str = PATTERN,
+        pattern: str | None = None,
         lowercase: bool = True,
         document: str = "line",
         tokenizer: str | None = None,
@@ -82,8 +86,9 @@ class Text(Dataset):
         seed: int = 0,
     ) -> None:
         super().__init__(batch_size, resident, seed)
-        check_positive(block=block, negatives=negatives, window=window, min_count=min_count, workers=workers)
-        check_fractions(val_fraction, test_fraction)
+        positive_integers(block=block, negatives=negatives, window=window, min_count=min_count, workers=workers)
+        numbers(above=0, below=0.5, val_fraction=val_fraction, test_fraction=test_fraction)
+        integers(0, phrases=phrases, split_seed=split_seed)
         if batch_size % block:
             raise ValueError(
                 f"batch_size={batch_size} is no multiple of dataset.block={block}: "
@@ -91,10 +96,9 @@ class Text(Dataset):
             )
         if block < 2 or subsample < 0:
             raise ValueError(f"block={block} must be at least 2, and dataset.subsample={subsample} at least 0")
-        if document not in ("line", "file"):
-            raise ValueError(f"document={document}: it must be line or file")
-        if max_vocab is not None and max_vocab < 1:
-            raise ValueError(f"max_vocab={max_vocab}: it must be at least 1, or null for all words")
+        choices(("line", "file"), document=document)
+        positive_integers(**({} if max_vocab is None else {"max_vocab": max_vocab}))
+        pattern = pattern or PATTERN
         compile_pattern(pattern, document == "line")
         if tokenizer:
             load_tokenizer(tokenizer)
@@ -106,13 +110,10 @@ class Text(Dataset):
         text = TextOptions(pattern, lowercase, document, tokenizer)
         self.options = CorpusOptions(min_count, max_vocab, phrases, phrase_threshold, text)
         self.cache = Path(cache).expanduser() if cache else default_cache()
-        self.sizes = {}
         self.corpus: Corpus | None = None
 
     def measure(self) -> None:
         """Opens or builds the corpus, whose vocabulary is the size of the encoder's tables."""
-        if self.corpus is not None:
-            return
         if self.path is None:
             given = self.documents if self.documents is not None else documents()
             self.corpus = corpus_of(given, self.options, self.cache)
@@ -126,32 +127,29 @@ class Text(Dataset):
         count = len(self.corpus.words)
         width = self.block + self.negatives
         self.sizes = {"token": count, "context_token": count, "positives": self.block, "log_noise": width}
-
-    def load(self) -> dict[Split, dict[str, Tensor]]:
-        """Text is not held in memory."""
-        raise NotImplementedError
+        text = self.options.text
+        self.reader = TextReader(text.pattern, text.lowercase, text.tokenizer, self.corpus.words)
 
     def setup(self, stage: str | None = None) -> None:
         """Splits the documents and prepares what is drawn."""
-        self.measure()
+        self.ready()
         assert self.corpus is not None
         counts = self.corpus.counts.astype(np.float64)
         self.keep, self.share = keep_probability(counts, self.subsample)
-        self.noise = Noise(counts**self.noise_exponent)
+        self.noise = AliasSampler(counts**self.noise_exponent)
         self.offsets = cut_long(self.corpus.offsets)
         self.split_of = split_passages(len(self.offsets) - 1, self.val_fraction, self.test_fraction, self.split_seed)
 
-        if self.trainer is not None and self.trainer.strategy.root_device.type == "cpu":
+        if self.trainer is not None and self.device().type == "cpu":
             keep_cores()
 
     def teardown(self, stage: str | None = None) -> None:
-        """The cores are everybody's again."""
+        """Gives torch's own operations their threads back."""
         give_back_cores()
 
     def loader(self, split: Split, *, shuffle: bool = False, every_rank: bool = False) -> Blocks:
         """Blocks of one split: for training drawn anew by (seed, epoch), else always the same."""
-        trainer = self.trainer if not every_rank else None
-        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        device, (rank, world_size) = self.device(), self.process(every_rank)
         passages = self.passages(split)
         resident = device.type == "cuda" and self.resident is not False
         if resident and self.resident == "auto":
@@ -168,14 +166,14 @@ class Text(Dataset):
             seed=self.seed if shuffle else None,
             device=device if self.resident is not False else torch.device("cpu"),
             resident=resident,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
+            rank=rank,
+            world_size=world_size,
         )
 
     def passages(self, split: Split) -> Passages:
         """The text of a split: training reads around what is held out, which is little and copied."""
         assert self.corpus is not None
-        tokens, used = self.corpus.tokens, self.split_of == ("train", "val", "test").index(split)
+        tokens, used = self.corpus.tokens, self.split_of == SPLITS.index(split)
         if split == "train":
             return Passages(tokens, self.offsets, used)
         lengths = np.diff(self.offsets)[used]
@@ -184,8 +182,8 @@ class Text(Dataset):
         offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
         return Passages(np.concatenate(parts), offsets, np.ones(len(parts), bool))
 
-    def transform(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        """Finds the neighbours; see the class."""
+    def transform(self, batch: Batch, phase: Phase) -> Batch:
+        """Finds the neighbors; see the class."""
         token, position = (batch[name].view(-1, self.block) for name in ("token", "position"))
         # Within a block positions are small numbers; floats are subtracted several times as fast as integers.
         place = (position - position[:, :1]).float()
@@ -199,21 +197,25 @@ class Text(Dataset):
         log_noise = self.noise.log_probability.index_select(0, context.view(-1)).view_as(context)
         return {"token": token, "context_token": context, "positives": positives, "log_noise": log_noise}
 
-    def inputs(self) -> dict[str, Any]:
-        """How new texts are cut into words."""
-        return self.options.text.as_inputs()
-
     def keys(self) -> dict[str, list[str]]:
         """What the rows of tables over a column are called."""
         assert self.corpus is not None
         return {"token": self.corpus.words}
 
-    def fingerprint(self) -> dict[str, Any]:
-        """What identifies the data, for the artifact's card."""
-        assert self.corpus is not None
+    def rows(self) -> dict[str, int]:
+        """Split -> its number of tokens."""
         lengths = np.diff(self.offsets)
-        rows = {name: int(lengths[self.split_of == i].sum()) for i, name in enumerate(("train", "val", "test"))}
-        return {"dataset": "Text", "rows": rows, "sizes": {"token": self.sizes["token"]}, **self.corpus.about}
+        return {name: int(lengths[self.split_of == i].sum()) for i, name in enumerate(SPLITS)}
+
+    def digest(self) -> str:
+        """The corpus's key in the cache: a hash of its text and of every option that shaped it."""
+        assert self.corpus is not None
+        return self.corpus.key
+
+    def fingerprint(self) -> dict[str, Any]:
+        """With what the corpus says of itself."""
+        assert self.corpus is not None
+        return {**super().fingerprint(), "corpus": self.corpus.about}
 
 
 def default_cache() -> Path:
@@ -250,20 +252,6 @@ def split_passages(count: int, val: float, test: float, seed: int) -> np.ndarray
     split[order[: held[0]]] = 1
     split[order[held[0] : sum(held)]] = 2
     return split
-
-
-def check_positive(**numbers: int) -> None:
-    """Refuses what is no whole number of at least 1."""
-    for key, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{key}={value}: it must be a whole number of at least 1")
-
-
-def check_fractions(val: float, test: float) -> None:
-    """Refuses parts that leave nothing to train on."""
-    for key, value in (("val_fraction", val), ("test_fraction", test)):
-        if not 0 < value < 0.5:
-            raise ValueError(f"{key}={value}: it must be above 0 and below 0.5")
 
 
 class corpus_bar:  # noqa: N801

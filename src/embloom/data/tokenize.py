@@ -5,79 +5,19 @@ Nothing here needs torch, so that a worker process starts quickly.
 
 from __future__ import annotations
 
-import gzip
-import inspect
 import multiprocessing
-import re
 import zlib
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from glob import glob
-from importlib import import_module
-from itertools import count
 from pathlib import Path
 from queue import Empty, Full
-from typing import IO, Any, BinaryIO, cast
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from embloom.artifact.readers.tokenizer import Block, BlockTokenizer, TextOptions
+from embloom.assembly import own
+from embloom.files.finding import checked
 
 BLOCK_BYTES = 1 << 22
-BREAK = 0  # the provisional id that ends a document
-PATTERN = r"[a-z0-9]+(?:'[a-z]+)?"
-
-Ids = NDArray[np.int32]
-
-
-class Tokenizer(ABC):
-    """Derive your own from this. A configuration can name such classes only, since it may be anybody's: a function
-    that it names, `os:system` say, would be given the text."""
-
-    @abstractmethod
-    def __call__(self, text: str) -> Iterable[str]:
-        """The tokens of a document."""
-
-
-@dataclass(frozen=True)
-class TextOptions:
-    """How bytes become documents of tokens; part of the cache's key."""
-
-    pattern: str = PATTERN
-    lowercase: bool = True
-    document: str = "line"  # or "file"
-    tokenizer: str | None = None  # "package.module.Class", a `Tokenizer` instead of the pattern
-
-    def as_inputs(self) -> dict[str, dict[str, object]]:
-        """For an artifact's card: how new texts are cut into words."""
-        return {"text": {"pattern": self.pattern, "lowercase": self.lowercase, "tokenizer": self.tokenizer}}
-
-
-@dataclass(frozen=True)
-class Block:
-    """A run of whole lines (or, in a line longer than a block, of whole words)."""
-
-    data: bytes
-    starts_document: bool
-
-
-def text_files(path: str | Path) -> list[Path]:
-    """Return the files that a path, a folder (searched in depth) or a glob stands for, sorted.
-
-    Raises:
-        ValueError: nothing is there.
-    """
-    place = Path(path).expanduser()
-    if place.is_dir():
-        found = sorted(p for p in place.rglob("*") if p.is_file() and not p.name.startswith("."))
-    elif place.is_file():
-        found = [place]
-    else:
-        found = sorted(Path(p) for p in glob(str(place), recursive=True) if Path(p).is_file())
-    if not found:
-        raise ValueError(f"no text file at {path}: set dataset.path=FILE, a folder or a quoted glob")
-    return found
 
 
 def read_blocks(file: Path, options: TextOptions, size: int = BLOCK_BYTES) -> Iterator[tuple[Block, int]]:
@@ -89,13 +29,14 @@ def read_blocks(file: Path, options: TextOptions, size: int = BLOCK_BYTES) -> It
     """
     rest, starts = b"", True
     try:
-        with file.open("rb") as packed, _unpacked(packed) as stream:
+        with file.open("rb") as packed, checked(packed, file) as stream:
             while data := stream.read(size):
                 data = rest + data
                 cut = data.rfind(b"\n") + 1
                 whole_lines = cut > 0
                 if not cut and len(data) >= 4 * size:
-                    cut = data.rfind(b" ") + 1
+                    # Without a space either it is no text, and must not fill the memory.
+                    cut = data.rfind(b" ") + 1 or len(data)
                 if cut:
                     yield Block(data[:cut], starts), packed.tell()
                     starts = whole_lines and options.document == "line"
@@ -104,111 +45,6 @@ def read_blocks(file: Path, options: TextOptions, size: int = BLOCK_BYTES) -> It
         raise ValueError(f"cannot read {file}: {error}") from error
     if rest:
         yield Block(rest, starts), file.stat().st_size
-
-
-@contextmanager
-def _unpacked(packed: BinaryIO) -> Iterator[IO[bytes]]:
-    zipped = packed.read(2) == b"\x1f\x8b"
-    packed.seek(0)
-    if not zipped:
-        yield packed
-        return
-    with gzip.GzipFile(fileobj=packed) as stream:
-        yield cast("IO[bytes]", stream)
-
-
-def load_tokenizer(name: str) -> Tokenizer:
-    """Import a tokenizer, `package.module.Class`.
-
-    Raises:
-        ValueError: it cannot be imported or made, or is no `Tokenizer`.
-    """
-    module, _, attribute = name.rpartition(".")
-    advice = "write package.module.Class, derived from embloom.data.tokenize.Tokenizer"
-    try:
-        found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"dataset.tokenizer={name}: {error}; {advice}") from error
-    if not (isinstance(found, type) and issubclass(found, Tokenizer)):
-        raise ValueError(f"dataset.tokenizer={name} is no tokenizer: {advice}")
-    try:
-        return found()
-    except TypeError as error:
-        raise ValueError(f"dataset.tokenizer={name}: {error}") from error
-
-
-def tokenizer_identity(name: str | None) -> str:
-    """Name a tokenizer together with its source, so that an edited one gets its own cache."""
-    if name is None:
-        return ""
-    try:
-        return name + inspect.getsource(type(load_tokenizer(name)))
-    except (OSError, TypeError):
-        return name
-
-
-def compile_pattern(pattern: str, by_line: bool) -> re.Pattern[str]:
-    """Compile what finds the tokens, and the line ends when they end documents.
-
-    Raises:
-        ValueError: it is no regular expression, or it has a capturing group.
-    """
-    try:
-        compiled = re.compile(f"(?:{pattern})|\n" if by_line else pattern)
-    except re.error as error:
-        raise ValueError(f"dataset.pattern={pattern} is not a regular expression: {error}") from None
-    if compiled.groups:
-        raise ValueError(f"dataset.pattern={pattern}: write its groups as (?:...)")
-    return compiled
-
-
-class Interner(dict[str, int]):
-    """Word -> provisional id from 1 up, in order of first sight; id 0 ends a document."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._ids = count(1)
-
-    def __missing__(self, word: str) -> int:
-        new = self[word] = next(self._ids)
-        return new
-
-
-class BlockTokenizer:
-    """Turns blocks into provisional ids, growing one interner, and counts the undecodable bytes."""
-
-    def __init__(self, options: TextOptions) -> None:
-        self.options = options
-        self.words = Interner()
-        self.bad_bytes = 0
-        self._custom = load_tokenizer(options.tokenizer) if options.tokenizer else None
-        self._find = compile_pattern(options.pattern, options.document == "line").findall
-        self.words["\n"] = BREAK
-
-    def __call__(self, block: Block) -> Ids:
-        """Return the provisional ids of a block, `BREAK` after each line and before a new document."""
-        text = self._decode(block.data)
-        words = self._split(text) if self._custom else self._find(text)
-        ids = np.fromiter(map(self.words.__getitem__, words), np.int32, len(words))
-        return np.concatenate([np.array([BREAK], np.int32), ids]) if block.starts_document else ids
-
-    def _split(self, text: str) -> list[str]:
-        assert self._custom is not None
-        parts = text.split("\n") if self.options.document == "line" else [text]
-        words: list[str] = []
-        for number, part in enumerate(parts):
-            if number:
-                words.append("\n")
-            words.extend(self._custom(part))
-        return words
-
-    def _decode(self, data: bytes) -> str:
-        try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            text = data.decode(errors="replace")
-            self.bad_bytes += text.count("\ufffd") - data.count("\ufffd".encode())
-        return text.lower() if self.options.lowercase else text
 
 
 @dataclass(frozen=True)
@@ -254,7 +90,10 @@ def tokenize_parallel(blocks: Iterable[Block], folder: Path, options: TextOption
     context = multiprocessing.get_context("spawn")
     todo: Any = context.Queue(3 * workers)
     done: Any = context.Queue()
-    processes = [context.Process(target=_work, args=(n, todo, done, folder, options)) for n in range(workers)]
+    own_folders = own.folders_in_use()
+    processes = [
+        context.Process(target=_work, args=(n, todo, done, folder, options, own_folders)) for n in range(workers)
+    ]
     try:
         for process in processes:
             process.start()
@@ -311,10 +150,12 @@ def _next_report(done: Any, processes: list[Any]) -> tuple[int, list[int], list[
                 raise ValueError(UNGUARDED) from None
 
 
-def _work(worker: int, todo: Any, done: Any, folder: Path, options: TextOptions) -> None:
+def _work(worker: int, todo: Any, done: Any, folder: Path, options: TextOptions, folders: list[str]) -> None:
     numbers: list[int] = []
     try:
-        tokenizer = BlockTokenizer(options)
+        # The process that started this one has imported the tokenizer already, so it may be.
+        with own.parts(folders, anything=True):
+            tokenizer = BlockTokenizer(options)
         while (item := todo.get()) is not None:
             number, block = item
             tokenizer(block).tofile(folder / f"{number}.part")

@@ -1,4 +1,4 @@
-"""A symmetric autoencoder: an embedding is a vector with a way back."""
+"""A symmetric autoencoder: an encoder and its decoder."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embloom.encoders.mlp import ACTIVATIONS, check_choice, check_first, features_of, parse_layers
+from embloom.assembly.parameters import choices
+from embloom.encoders.base import Encoder
+from embloom.encoders.layers import ACTIVATIONS, widths_of
 
 OUTPUTS = ("sigmoid", "identity")
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(Encoder):
     """Linear layers down to the embedding and, mirrored, up again (Hinton and Salakhutdinov 2006).
 
     Args:
-        sizes: the dataset's; `sizes["image"]` must be the first layer's.
-        layers: sizes from the input to the embedding, `1024-512-64` or a list; the decoder mirrors them.
+        sizes: the dataset's; `sizes["features"]` must be the first layer's.
+        layers: sizes from the input to the embedding, `auto-512-64` or a list; the decoder mirrors them.
         activation: one of `ACTIVATIONS`, between the layers.
         code_activation: one of `ACTIVATIONS`, on the embedding; `relu` lets an L1 penalty make it sparse.
         output: `sigmoid` keeps reconstructions within 0..1, `identity` leaves them free.
@@ -31,18 +33,16 @@ class Autoencoder(nn.Module):
     def __init__(
         self,
         sizes: Mapping[str, int],
-        layers: str | int | Sequence[int] = "1024-512-64",
+        layers: str | int | Sequence[int | str] = "auto-512-64",
         activation: str = "relu",
         code_activation: str = "identity",
         output: str = "sigmoid",
         tied: bool = False,
     ) -> None:
         super().__init__()
-        widths = parse_layers(layers)
-        check_first(widths, features_of(sizes))
-        check_choice("activation", activation, ACTIVATIONS)
-        check_choice("code_activation", code_activation, ACTIVATIONS)
-        check_choice("output", output, OUTPUTS)
+        widths = widths_of(layers, sizes["features"])
+        choices(ACTIVATIONS, activation=activation, code_activation=code_activation)
+        choices(OUTPUTS, output=output)
         self.activation, self.code_activation = ACTIVATIONS[activation](), ACTIVATIONS[code_activation]()
         self.squash = output == "sigmoid"
         self.down = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
@@ -54,21 +54,21 @@ class Autoencoder(nn.Module):
             "embedding": widths[-1], "reconstruction": widths[0], "reconstruction_logits": widths[0],
         }  # fmt: skip
 
-    def embedding_layers(self) -> dict[str, Tensor | None]:
-        """The layers that the artifact keeps; all are activations, none a table."""
-        return dict.fromkeys([*self.hidden, "embedding"])
+    def activations(self) -> list[str]:
+        """The code and the hidden layers of the encoder's half."""
+        return [*self.hidden, "embedding"]
 
-    def hidden_layers(self, image: Tensor) -> dict[str, Tensor]:
-        """Image (B, features) -> `hidden_<i>` (B, width), in order."""
+    def hidden_layers(self, features: Tensor) -> dict[str, Tensor]:
+        """Features (B, F) -> `hidden_<i>` (B, width), in order."""
         outputs: dict[str, Tensor] = {}
         for name, layer in zip(self.hidden, self.down, strict=False):
-            image = outputs[name] = self.activation(layer(image))
+            features = outputs[name] = self.activation(layer(features))
         return outputs
 
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Image (B, features) -> `hidden_<i>`, `embedding` (B, D), `reconstruction` and its logits (B, features)."""
-        outputs = self.hidden_layers(image)
-        last = outputs[self.hidden[-1]] if self.hidden else image
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """Features (B, F) -> `hidden_<i>`, `embedding` (B, D), `reconstruction` and its logits (B, F)."""
+        outputs = self.hidden_layers(features)
+        last = outputs[self.hidden[-1]] if self.hidden else features
         embedding = self.code_activation(self.down[-1](last))
         return {**outputs, "embedding": embedding, **self.reconstructed(embedding)}
 
@@ -95,7 +95,7 @@ class Autoencoder(nn.Module):
         return list(zip(weights, self.up_bias, strict=True))
 
     def decode(self, embedding: Tensor) -> Tensor:
-        """The way back: (B, D) -> rows of pixels (B, features)."""
+        """The decoder: (B, D) -> rows of features (B, F)."""
         return self.reconstructed(embedding)["reconstruction"]
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from embloom.assembly.parameters import choices, probabilities
+from embloom.encoders.base import Encoder
 from embloom.encoders.dropout import Dropout
-from embloom.encoders.mlp import ACTIVATIONS, NORMS, check_choice, check_probabilities, parse_layers
+from embloom.encoders.layers import ACTIVATIONS, NORMS, widths_of
 
 INITIAL_STD = 0.05
 
 
-class BagOfEmbeddings(nn.Module):
+class BagOfEmbeddings(Encoder):
     """Looks up each word, averages, and applies linear layers with an activation between them.
 
     With one layer this is fastText's classifier (Joulin et al. 2017) and SWEM-aver (Shen et al. 2018), with more a
@@ -24,37 +27,39 @@ class BagOfEmbeddings(nn.Module):
 
     Args:
         sizes: the dataset's; `sizes["token"]` is the size of the vocabulary.
-        layers: sizes from the word vectors to the embedding, `100-2`, `100-64-2` or a list.
+        layers: sizes from the word vectors to the embedding, `100-2`, `100-64-2` or a list; `auto` at
+            the end is the number of classes.
         activation: one of `ACTIVATIONS`.
         dropout: probability of dropping a number of the average or of a hidden layer.
         word_dropout: probability of dropping a word from its text in training (Iyyer et al. 2015, section 3.1).
         norm: `none`, `batch` or `layer`, of the average before the layers. Averages of many words are much alike;
             `batch` brings each number to unit variance over the texts (Ioffe and Szegedy 2015), without which few
             labels are not enough to find what tells them apart.
+        labels: label -> number of classes, the dataset's.
 
     Raises:
         ValueError: an option is unknown or out of range.
     """
 
-    # Which of the dataset's columns names the rows of a table.
-    rows = {"words": "token"}  # noqa: RUF012
+    rows: ClassVar[Mapping[str, str]] = {"words": "token"}
 
     def __init__(
         self,
         sizes: Mapping[str, int],
-        layers: str | int | Sequence[int] = "100-2",
+        layers: str | int | Sequence[int | str] = "100-auto",
         activation: str = "relu",
         dropout: float = 0.0,
         word_dropout: float = 0.3,
         norm: str = "none",
+        labels: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
         if "token" not in sizes:
             raise ValueError("encoder=bag_of_embeddings reads words: choose dataset=labelled_text")
-        widths = parse_layers(layers)
-        check_choice("activation", activation, ACTIVATIONS)
-        check_choice("norm", norm, NORMS)
-        check_probabilities({"dropout": dropout, "word_dropout": word_dropout})
+        widths = widths_of(layers, labels=labels)
+        choices(ACTIVATIONS, activation=activation)
+        choices(NORMS, norm=norm)
+        probabilities(dropout=dropout, word_dropout=word_dropout)
         self.words = nn.Embedding(sizes["token"], widths[0])
         nn.init.normal_(self.words.weight, std=INITIAL_STD)
         self.norm = NORMS[norm](widths[0], **({"affine": False} if norm == "batch" else {}))
@@ -65,9 +70,9 @@ class BagOfEmbeddings(nn.Module):
         hidden = {f"hidden_{i}": width for i, width in enumerate(widths[1:-1])}
         self.sizes = {"mean": widths[0], **hidden, "embedding": widths[-1]}
 
-    def embedding_layers(self) -> dict[str, Tensor | None]:
-        """The table of words, and the layers that are activations."""
-        return {"words": self.words.weight, **dict.fromkeys(self.sizes)}
+    def tables(self) -> dict[str, Tensor]:
+        """The word vectors."""
+        return {"words": self.words.weight}
 
     def forward(self, token: Tensor, length: Tensor) -> dict[str, Tensor]:
         """Words of all texts in a row (T,) and how many each text has (B,) -> `mean` (B, D), `hidden_<i>` and

@@ -12,13 +12,13 @@ class CBOW(SkipGram):
     """Continuous bag of words (Mikolov et al. 2013): `center` is the mean of the input vectors of the words around a
     word, weighted by nearness, and the one positive is the word itself.
 
-    Outputs as those of `SkipGram`, and `positives` (B, L, L), the diagonal, 0 for a word that has no neighbour.
+    Outputs as those of `SkipGram`, and `positives` (B, L, L), the diagonal, 0 for a word that has no neighbor.
     """
 
     def forward(
         self, token: Tensor, context_token: Tensor | None = None, positives: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Word numbers (B, L), context words (B, C) and how much each counts (B, L, L) -> see the class."""
+        """Token ids (B, L), context words (B, C) and how much each counts (B, L, L) -> see the class."""
         vectors = self.rows_of(self.embedding, token)
         outputs = {"embedding": vectors, "output": self.output}
         if context_token is None or positives is None:

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from embloom.assembly.parameters import choices, positive_integers
+from embloom.encoders.base import Encoder
 from embloom.encoders.convolutions import NORMS, POOLS, parse_channels, pooled, reduced, stack_down
-from embloom.encoders.mlp import ACTIVATIONS, check_choice
-from embloom.encoders.vae import INITIAL_LOG_VARIANCE, drawn_code
+from embloom.encoders.layers import ACTIVATIONS
+from embloom.encoders.vae import INITIAL_LOG_VARIANCE, sampled_code
 
 
-class Conv(nn.Module):
+class Conv(Encoder):
     """Strided convolutions, pooled, and one linear layer to the embedding.
 
     Args:
@@ -24,12 +26,12 @@ class Conv(nn.Module):
         code_activation: one of `ACTIVATIONS`, on the embedding; `hardtanh` cuts its numbers off at -1 and 1, and with
             them what no loss asks for.
         pool: `average` or `max` over places, which forgets where things are, or `none`.
-        variational: in training, `embedding` is a draw from N(mean, exp(log_variance)), with one learned variance
+        variational: in training, `embedding` is a sample of N(mean, exp(log_variance)), with one learned variance
             for each of its numbers; otherwise it is the mean. With `loss=[...,kl]` this is the variational
             information bottleneck (Alemi et al. 2017): what no loss asks for costs, and goes.
 
     Raises:
-        ValueError: an option is unknown, or the pictures do not fit the convolutions.
+        ValueError: an option is unknown, or the images do not fit the convolutions.
     """
 
     def __init__(
@@ -44,12 +46,10 @@ class Conv(nn.Module):
         variational: bool = False,
     ) -> None:
         super().__init__()
-        check_choice("activation", activation, ACTIVATIONS)
-        check_choice("code_activation", code_activation, ACTIVATIONS)
-        check_choice("norm", norm, NORMS)
-        check_choice("pool", pool, POOLS)
-        if not isinstance(embedding, int) or embedding < 1:
-            raise ValueError(f"encoder.embedding={embedding}: it must be a whole number of at least 1")
+        choices(ACTIVATIONS, activation=activation, code_activation=code_activation)
+        choices(NORMS, norm=norm)
+        choices(POOLS, pool=pool)
+        positive_integers(embedding=embedding)
         widths = parse_channels(channels)
         planes, side, _ = reduced(image_shape, len(widths))
         assert image_shape is not None
@@ -63,9 +63,9 @@ class Conv(nn.Module):
         if variational:
             self.sizes |= {"mean": embedding, "log_variance": embedding}
 
-    def embedding_layers(self) -> dict[str, Tensor | None]:
-        """The layers that the artifact keeps; all are activations, none a table."""
-        return {"hidden": None, "embedding": None}
+    def activations(self) -> list[str]:
+        """The pooled convolutions and the embedding."""
+        return ["hidden", "embedding"]
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Image (B, features) -> `hidden` (B, pooled features) and `embedding` (B, D); `mean` and `log_variance`
@@ -75,5 +75,5 @@ class Conv(nn.Module):
         if self.log_variance is None:
             return {"hidden": hidden, "embedding": self.code_activation(mean)}
         log_variance = self.log_variance.expand_as(mean)
-        embedding = self.code_activation(drawn_code(mean, log_variance) if self.training else mean)
+        embedding = self.code_activation(sampled_code(mean, log_variance) if self.training else mean)
         return {"hidden": hidden, "embedding": embedding, "mean": mean, "log_variance": log_variance}

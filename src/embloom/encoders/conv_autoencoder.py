@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from embloom.assembly.parameters import choices, positive_integers
 from embloom.encoders.autoencoder import OUTPUTS
+from embloom.encoders.base import Encoder
 from embloom.encoders.convolutions import NORMS, parse_channels, reduced, stack_down, stack_up
-from embloom.encoders.mlp import ACTIVATIONS, check_choice
+from embloom.encoders.layers import ACTIVATIONS
 
 
-class ConvAutoencoder(nn.Module):
+class ConvAutoencoder(Encoder):
     """Strided convolutions down to a linear embedding, transposed convolutions back (Masci et al. 2011).
 
     Args:
@@ -23,7 +25,7 @@ class ConvAutoencoder(nn.Module):
         output: `sigmoid` keeps reconstructions within 0..1, `identity` leaves them free.
 
     Raises:
-        ValueError: an option is unknown, or the pictures do not fit the convolutions.
+        ValueError: an option is unknown, or the images do not fit the convolutions.
     """
 
     def __init__(
@@ -36,11 +38,10 @@ class ConvAutoencoder(nn.Module):
         output: str = "sigmoid",
     ) -> None:
         super().__init__()
-        check_choice("activation", activation, ACTIVATIONS)
-        check_choice("norm", norm, NORMS)
-        check_choice("output", output, OUTPUTS)
-        if not isinstance(embedding, int) or embedding < 1:
-            raise ValueError(f"encoder.embedding={embedding}: it must be a whole number of at least 1")
+        choices(ACTIVATIONS, activation=activation)
+        choices(NORMS, norm=norm)
+        choices(OUTPUTS, output=output)
+        positive_integers(embedding=embedding)
         widths = parse_channels(channels)
         planes, side, _ = reduced(image_shape, len(widths))
         assert image_shape is not None
@@ -54,9 +55,9 @@ class ConvAutoencoder(nn.Module):
             "hidden": hidden, "embedding": embedding, "reconstruction": features, "reconstruction_logits": features,
         }  # fmt: skip
 
-    def embedding_layers(self) -> dict[str, Tensor | None]:
-        """The layers that the artifact keeps; all are activations, none a table."""
-        return {"hidden": None, "embedding": None}
+    def activations(self) -> list[str]:
+        """The convolutions' last output and the embedding."""
+        return ["hidden", "embedding"]
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Image (B, features) -> `hidden`, `embedding` (B, D), `reconstruction` and its logits (B, features)."""
@@ -76,6 +77,6 @@ class ConvAutoencoder(nn.Module):
         return logits
 
     def decode(self, embedding: Tensor) -> Tensor:
-        """The way back: (B, D) -> rows of pixels (B, features)."""
+        """The decoder, with the output's sigmoid: (B, D) -> rows of pixels (B, features)."""
         logits = self.logits(embedding)
         return logits.sigmoid() if self.squash else logits

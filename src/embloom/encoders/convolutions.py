@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from embloom.encoders.mlp import ACTIVATIONS, parse_layers
+from embloom.encoders.layers import ACTIVATIONS, widths_of
 
 NORMS = ("none", "batch")
 POOLS = ("none", "average", "max")
@@ -17,36 +17,36 @@ def parse_channels(channels: str | int | Sequence[int]) -> list[int]:
     """Channels of each convolution as people write them: `16-32-64` or a list.
 
     Raises:
-        ValueError: one is no positive whole number.
+        ValueError: one is no positive integer.
     """
     try:
-        return parse_layers([1, *parse_layers(channels)])[1:]
+        return widths_of(channels)
     except ValueError:
         raise ValueError(
-            f"encoder.channels={channels}: write two or more numbers of channels, e.g. encoder.channels=16-32-64"
+            f"channels={channels}: write two or more numbers of channels, e.g. encoder.channels=16-32-64"
         ) from None
 
 
 def reduced(image_shape: Sequence[int] | None, count: int) -> tuple[int, int, int]:
-    """The picture's channels, and the side after `count` halvings.
+    """The image's channels, and the side after `count` halvings.
 
     Raises:
-        ValueError: the input is no picture, or its side is no multiple of 2 to the `count`.
+        ValueError: the input is no image, or its side is no multiple of 2 to the `count`.
     """
     if image_shape is None:
-        raise ValueError("encoder: convolutions need pictures, and this dataset has none: use encoder=mlp")
+        raise ValueError("encoder: convolutions need images, and this dataset has none: use encoder=mlp")
     channels, height, width = image_shape
     factor = 2**count
     if height != width or height % factor:
         raise ValueError(
-            f"encoder.channels halves the picture {count} times, but {height}x{width} is no multiple of {factor}: "
+            f"encoder.channels halves the image {count} times, but {height}x{width} is no multiple of {factor}: "
             f"use dataset.side={max(factor, round(height / factor) * factor)}, or fewer channels"
         )
     return channels, height // factor, factor
 
 
 def stack_down(widths: Sequence[int], activation: str, norm: str = "none") -> nn.Sequential:
-    """Convolutions that halve the picture, each followed by norm and activation: (B, C, H, W) -> (B, C', H', W')."""
+    """Convolutions that halve the image, each followed by norm and activation: (B, C, H, W) -> (B, C', H', W')."""
     layers: list[nn.Module] = []
     for a, b in pairwise(widths):
         layers += [nn.Conv2d(a, b, 4, 2, 1, bias=norm == "none")]
@@ -56,7 +56,7 @@ def stack_down(widths: Sequence[int], activation: str, norm: str = "none") -> nn
 
 
 def stack_up(widths: Sequence[int], activation: str, norm: str = "none") -> nn.Sequential:
-    """The mirror image: transposed convolutions that double the picture, norm and activation before each."""
+    """The mirror image: transposed convolutions that double the image, norm and activation before each."""
     layers: list[nn.Module] = []
     for a, b in pairwise(widths):
         layers += [nn.BatchNorm2d(a)] if norm == "batch" else []

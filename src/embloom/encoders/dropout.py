@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from embloom.assembly.parameters import probabilities
+
 LEVELS = 1 << 16
 
 
@@ -22,8 +24,7 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
-        if not 0 <= p < 1:
-            raise ValueError(f"dropout={p}: it must be at least 0 and below 1")
+        probabilities(dropout=p)
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:

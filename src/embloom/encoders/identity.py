@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from embloom.encoders.mlp import features_of
+from embloom.encoders.base import Encoder
 
 
-class Identity(nn.Module):
-    """Raw pixels.
+class Identity(Encoder):
+    """The raw features: pixels, columns of a table.
 
     Args:
         sizes: the dataset's.
@@ -18,16 +18,16 @@ class Identity(nn.Module):
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
         super().__init__()
-        features = features_of(sizes)
+        features = sizes["features"]
         self.sizes = {"embedding": features, "reconstruction": features}
 
-    def embedding_layers(self) -> dict[str, Tensor | None]:
-        """The layers that the artifact keeps."""
-        return {"embedding": None}
+    def activations(self) -> list[str]:
+        """One of two equal ones."""
+        return ["embedding"]
 
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Image (B, features) -> `embedding` and `reconstruction`, both the image."""
-        return {"embedding": image, "reconstruction": image}
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """Features (B, F) -> `embedding` and `reconstruction`, both the features."""
+        return {"embedding": features, "reconstruction": features}
 
     def decode(self, embedding: Tensor) -> Tensor:
         """Nothing to undo: (B, features) -> (B, features)."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from embloom.encoders.mlp import features_of
+from embloom.assembly.parameters import integers
+from embloom.encoders.base import Encoder
 
 
-class PCA(nn.Module):
-    """The best linear way to few numbers and back (Pearson 1901; Bishop 2006, section 12.1).
+class PCA(Encoder):
+    """The best linear encoder and decoder with so few numbers (Pearson 1901; Bishop 2006, section 12.1).
 
     Nothing in it is trained: `fit` computes it from the training split.
 
@@ -28,29 +29,26 @@ class PCA(nn.Module):
 
     def __init__(self, sizes: Mapping[str, int], embedding: int = 64) -> None:
         super().__init__()
-        features = features_of(sizes)
-        if not isinstance(embedding, int) or not 1 <= embedding <= features:
-            raise ValueError(f"encoder.embedding={embedding}: it must be a whole number within 1 and {features}")
+        features = sizes["features"]
+        integers(1, embedding=embedding)
+        if embedding > features:
+            raise ValueError(f"embedding={embedding}: there are only {features} features")
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("components", torch.eye(features)[:embedding].clone())
         self.sizes = {"embedding": embedding, "reconstruction": features}
 
-    def embedding_layers(self) -> dict[str, Tensor | None]:
-        """The layers that the artifact keeps."""
-        return {"embedding": None}
-
     @torch.no_grad()
     def fit(self, batches: Iterable[Mapping[str, Tensor]]) -> None:
-        """Finds mean and components of the `image` (B, features) of all batches; sums are kept in float64."""
+        """Finds mean and components of the `features` (B, F) of all batches; sums are kept in float64."""
         count, total = 0, self.mean.double() * 0
         products = torch.outer(total, total)
         shift: Tensor | None = None
         for batch in batches:
-            image = batch["image"].double()
+            rows = batch["features"].double()
             # Sums of squares about a point near the mean lose no digits.
-            shift = image.mean(0) if shift is None else shift
-            image = image - shift
-            count, total, products = count + len(image), total + image.sum(0), products + image.T @ image
+            shift = rows.mean(0) if shift is None else shift
+            rows = rows - shift
+            count, total, products = count + len(rows), total + rows.sum(0), products + rows.T @ rows
         assert shift is not None
         mean = total / count
         vectors: Tensor = torch.linalg.eigh(products / count - torch.outer(mean, mean)).eigenvectors
@@ -60,11 +58,15 @@ class PCA(nn.Module):
         self.mean.copy_(mean + shift)
         self.components.copy_(components * signs)
 
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Image (B, features) -> `embedding` (B, D), largest variance first, and `reconstruction`."""
-        embedding = (image - self.mean) @ self.components.T
+    def activations(self) -> list[str]:
+        """The code."""
+        return ["embedding"]
+
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """Features (B, F) -> `embedding` (B, D), largest variance first, and `reconstruction`."""
+        embedding = (features - self.mean) @ self.components.T
         return {"embedding": embedding, "reconstruction": self.decode(embedding)}
 
     def decode(self, embedding: Tensor) -> Tensor:
-        """The way back: (B, D) -> rows of pixels (B, features)."""
+        """The decoder: (B, D) -> rows of features (B, F)."""
         return embedding @ self.components + self.mean

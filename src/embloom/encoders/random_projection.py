@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from embloom.encoders.mlp import features_of
+from embloom.assembly.parameters import integers
+from embloom.encoders.base import Encoder
 
 
-class RandomProjection(nn.Module):
+class RandomProjection(Encoder):
     """Projects onto random orthonormal directions, which nearly keeps distances (Johnson and Lindenstrauss 1984).
 
-    The run's seed draws them.
+    The run's seed decides them.
 
     Args:
         sizes: the dataset's.
@@ -27,19 +28,20 @@ class RandomProjection(nn.Module):
 
     def __init__(self, sizes: Mapping[str, int], embedding: int = 64) -> None:
         super().__init__()
-        features = features_of(sizes)
-        if not isinstance(embedding, int) or not 1 <= embedding <= features:
-            raise ValueError(f"encoder.embedding={embedding}: it must be a whole number within 1 and {features}")
+        features = sizes["features"]
+        integers(1, embedding=embedding)
+        if embedding > features:
+            raise ValueError(f"embedding={embedding}: there are only {features} features")
         self.register_buffer("directions", torch.linalg.qr(torch.randn(features, embedding)).Q.T.contiguous())
         self.sizes = {"embedding": embedding, "reconstruction": features}
 
-    def embedding_layers(self) -> dict[str, Tensor | None]:
-        """The layers that the artifact keeps."""
-        return {"embedding": None}
+    def activations(self) -> list[str]:
+        """The code."""
+        return ["embedding"]
 
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Image (B, features) -> `embedding` (B, D) and `reconstruction` (B, features)."""
-        embedding = image @ self.directions.T
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """Features (B, F) -> `embedding` (B, D) and `reconstruction` (B, F)."""
+        embedding = features @ self.directions.T
         return {"embedding": embedding, "reconstruction": self.decode(embedding)}
 
     def decode(self, embedding: Tensor) -> Tensor:

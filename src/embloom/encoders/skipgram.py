@@ -1,22 +1,25 @@
-"""The two tables of word2vec: a vector for a word, and one for a word as a neighbour."""
+"""The two tables of word2vec: a vector for a word, and one for a word as a neighbor."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from embloom.assembly.parameters import choices, positive_integers
+from embloom.encoders.base import Encoder
 from embloom.encoders.lookup import fast_dtype, lookup
 
 DTYPES = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-class SkipGram(nn.Module):
-    """Looks up the input vectors of words and the output vectors of their neighbours and of noise words.
+class SkipGram(Encoder):
+    """Looks up the input vectors of words and the output vectors of their neighbors and of noise words.
 
     Outputs: `embedding` (B, L, D), the words' input vectors, called `center` too; `context` (B, C, D), output
-    vectors of neighbours and noise words; `output` (V, D), the whole output table, for losses over the
+    vectors of neighbors and noise words; `output` (V, D), the whole output table, for losses over the
     vocabulary. The artifact keeps `embedding` and `output`.
 
     Args:
@@ -30,15 +33,12 @@ class SkipGram(nn.Module):
         ValueError: the width is below 1, or the dtype is unknown.
     """
 
-    # Which of the dataset's columns names the rows of a table.
-    rows = {"embedding": "token", "output": "token"}  # noqa: RUF012
+    rows: ClassVar[Mapping[str, str]] = {"embedding": "token", "output": "token"}
 
     def __init__(self, sizes: Mapping[str, int], dim: int = 100, sparse: bool = True, dtype: str = "auto") -> None:
         super().__init__()
-        if not isinstance(dim, int) or dim < 1:
-            raise ValueError(f"dim={dim}: it must be a whole number of at least 1")
-        if dtype not in DTYPES:
-            raise ValueError(f"dtype={dtype}: it must be one of {', '.join(DTYPES)}")
+        positive_integers(dim=dim)
+        choices(DTYPES, dtype=dtype)
         count = sizes["token"]
         # word2vec's own start: scores are 0, so that every probability is 1/2.
         self.embedding = nn.Parameter(torch.empty(count, dim).uniform_(-0.5 / dim, 0.5 / dim))
@@ -46,12 +46,16 @@ class SkipGram(nn.Module):
         self.sparse, self.dtype = sparse, dtype
         self.sizes = {"embedding": dim, "center": dim, "context": dim, "output": dim}
 
-    def embedding_layers(self) -> dict[str, Tensor | None]:
-        """The tables that the artifact keeps."""
+    def tables(self) -> dict[str, Tensor]:
+        """Both tables."""
         return {"embedding": self.embedding, "output": self.output}
 
+    def activations(self) -> list[str]:
+        """None: what it returns of a batch are rows of the tables."""
+        return []
+
     def forward(self, token: Tensor, context_token: Tensor | None = None) -> dict[str, Tensor]:
-        """Word numbers (B, L) and (B, C) -> the outputs above; see the class."""
+        """Token ids (B, L) and (B, C) -> the outputs above; see the class."""
         center = self.rows_of(self.embedding, token)
         outputs = {"embedding": center, "center": center, "output": self.output}
         if context_token is not None:

@@ -1,45 +1,48 @@
-"""Models of torchvision, with the weights they were trained with or drawn ones."""
+"""Models of torchvision, with the weights they were trained with or randomly initialised ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embloom.assembly.build import did_you_mean
+from embloom.assembly.parameters import positive_integers
+from embloom.encoders.base import Encoder
+from embloom.files.tensors import read_state_dict
 
 # Of ImageNet, which all classification weights of torchvision expect (Krizhevsky et al. 2012; torchvision's docs).
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 DEFAULT = "default"
 
 
-class TorchVision(nn.Module):
+class TorchVision(Encoder):
     """A torchvision classification model cut off at its layers, whose outputs are averaged over positions.
 
-    Each of `layers` is an output of that name, (B, channels): the mean over places of a picture or tokens of a
+    Each of `layers` is an output of that name, (B, channels): the mean over places of an image or tokens of a
     transformer. `embedding` is the last of them, or a linear layer on it.
 
     Args:
         image_shape: the dataset's (channels, height, width); gray is shown as three equal channels.
         name: `resnet18`, `vit_b_16`, ...: any of `torchvision.models.list_models(torchvision.models)`.
         weights: a file (PyTorch's, read as tensors only, or safetensors), `default` to download torchvision's, or
-            null to draw them. Read when a training starts from scratch, never by a resume or by the artifact.
+            null for randomly initialised ones. Read when a training starts from scratch, never by a resume or the
+            artifact.
         layers: names of the model's parts (torchvision's `get_graph_node_names` lists them); null is the last one
             before its classifier.
         embedding: width of a linear layer on the last; null for none.
         frozen: do not train the model, only the linear layer, and keep its running statistics.
-        side: scale the pictures to side x side, where the model needs a size (`vit_b_16`: 224).
+        side: scale the images to side x side, where the model needs a size (`vit_b_16`: 224).
 
     Raises:
-        ValueError: there is no such model or layer, or the pictures do not fit.
+        ValueError: there is no such model or layer, or the images do not fit.
     """
 
-    # What a trained encoder does not need to be built again.
-    start_only = ("weights",)
+    start_only: ClassVar[tuple[str, ...]] = ("weights",)
 
     def __init__(
         self,
@@ -53,13 +56,11 @@ class TorchVision(nn.Module):
     ) -> None:
         super().__init__()
         if image_shape is None or image_shape[0] not in (1, 3):
-            raise ValueError("encoder=torchvision reads pictures: choose a dataset of gray or rgb ones")
-        for key, value in (("embedding", embedding), ("side", side)):
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise ValueError(f"encoder.{key}={value}: it must be a whole number of at least 1, or null")
+            raise ValueError("encoder=torchvision reads images: choose a dataset of gray or rgb ones")
+        positive_integers(**{k: v for k, v in {"embedding": embedding, "side": side}.items() if v is not None})
         self.image_shape, self.side = tuple(image_shape), side
         self.name, self.weights, self.frozen = name, weights, frozen
-        model = drawn_model(name)
+        model = initialized_model(name)
         wanted = [layers] if isinstance(layers, str) else list(layers or [last_layer(model)])
         self.model = cut(model, wanted)
         self.names = wanted
@@ -71,10 +72,6 @@ class TorchVision(nn.Module):
         self.sizes["embedding"] = embedding or width
         if frozen:
             self.model.requires_grad_(False)
-
-    def embedding_layers(self) -> dict[str, Tensor | None]:
-        """The layers that the artifact keeps; all are activations, none a table."""
-        return dict.fromkeys(self.sizes)
 
     def train(self, mode: bool = True) -> TorchVision:
         """A frozen model stays in evaluation mode, so that its running statistics stay, too."""
@@ -102,10 +99,10 @@ class TorchVision(nn.Module):
 
     @torch.no_grad()
     def measured(self) -> dict[str, int]:
-        """The width of each layer, by a blank picture.
+        """The width of each layer, by a blank image.
 
         Raises:
-            ValueError: the model does not take pictures of this size.
+            ValueError: the model does not take images of this size.
         """
         self.linear = None
         training = self.training
@@ -114,7 +111,7 @@ class TorchVision(nn.Module):
             outputs = self(torch.zeros(1, self.image_shape[0] * self.image_shape[1] * self.image_shape[2]))
         except (RuntimeError, AssertionError) as error:
             raise ValueError(
-                f"encoder.name={self.name} does not take pictures of {self.image_shape[1]}x{self.image_shape[2]} "
+                f"encoder.name={self.name} does not take images of {self.image_shape[1]}x{self.image_shape[2]} "
                 f"({str(error).splitlines()[0][:80]}): set encoder.side=224"
             ) from error
         self.train(training)
@@ -130,7 +127,7 @@ class TorchVision(nn.Module):
             ValueError: they cannot be read, or are another model's.
         """
         if self.weights is None:
-            return [f"encoder.weights: none, {self.name} starts from drawn weights"]
+            return [f"encoder.weights: none, {self.name} starts from randomly initialised weights"]
         state = downloaded(self.name) if self.weights == DEFAULT else read_state(Path(self.weights).expanduser())
         mine = self.model.state_dict()
         bad = [k for k, v in mine.items() if k not in state or state[k].shape != v.shape]
@@ -143,8 +140,8 @@ class TorchVision(nn.Module):
         return [f"encoder.weights={self.weights}: loaded {len(mine)} tensors of {self.name}{rest}"]
 
 
-def drawn_model(name: str) -> nn.Module:
-    """A model with drawn weights.
+def initialized_model(name: str) -> nn.Module:
+    """A model with randomly initialised weights.
 
     Raises:
         ValueError: torchvision has none of that name.
@@ -160,7 +157,7 @@ def drawn_model(name: str) -> nn.Module:
 
 
 def graph_nodes(model: nn.Module) -> list[str]:
-    """The names that `cut` takes, from the picture on."""
+    """The names that `cut` takes, from the image on."""
     from torchvision.models.feature_extraction import get_graph_node_names
 
     names: list[str] = get_graph_node_names(model.eval(), suppress_diff_warning=True)[1]
@@ -197,11 +194,9 @@ def read_state(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: there is none.
     """
-    from embloom.artifact.weights import of_safetensors, of_torch
-
     if not path.is_file():
         raise ValueError(f"encoder.weights={path} is no file: name one, or 'default' to download torchvision's")
-    return (of_safetensors(path) if path.suffix == ".safetensors" else of_torch(path)).weights
+    return read_state_dict(path)
 
 
 def downloaded(name: str) -> dict[str, Any]:

@@ -3,65 +3,31 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import torch
-from lightning.fabric.plugins import CheckpointIO
-
 from embloom.files.atomic import write_whole
+from embloom.files.tensors import read_archive
 
 LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
-FORMAT_VERSION = 1
-
-
-class AtomicCheckpointIO(CheckpointIO):
-    """Lightning's door to checkpoint files."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Writes beside `path`, to the disk, and only then takes its name."""
-        try:
-            write_whole(Path(path), lambda temporary: torch.save(checkpoint, temporary))
-        except RuntimeError as error:
-            # Closing its archive after a failed write, torch hides why the write failed.
-            if isinstance(error.__context__, OSError):
-                raise error.__context__ from None
-            raise
-
-    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
-        """See `read_checkpoint`; `weights_only` is always on."""
-        return read_checkpoint(Path(path))
-
-    def remove_checkpoint(self, path: Any) -> None:
-        """Deletes a file."""
-        Path(path).unlink(missing_ok=True)
+FORMAT_VERSION = 2
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Reads a checkpoint of tensors and plain containers, to the CPU.
 
     Raises:
-        ValueError: the file is truncated, damaged, no checkpoint of embloom's, of a newer format, or asks for
+        ValueError: the file is truncated, damaged, no checkpoint of embloom's, of another format, or asks for
             code to be executed.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if damaged := archive.testzip():
-                raise ValueError(f"{path} is damaged ({damaged})")
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise ValueError(f"there is no checkpoint {path}") from error
-    except ValueError:
-        raise
-    except Exception as error:  # zipfile and torch.load raise almost anything on garbage
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise ValueError(f"{path} is no readable checkpoint: {reason}") from error
+    checkpoint = read_archive(path)
     version = checkpoint.get("embloom_format") if isinstance(checkpoint, dict) else None
     if not isinstance(version, int):
         raise ValueError(f"{path} was not written by embloom")
     if version > FORMAT_VERSION:
         raise ValueError(f"{path} has format {version}, newer than this embloom reads ({FORMAT_VERSION}): upgrade it")
+    if version < FORMAT_VERSION:
+        raise ValueError(f"{path} has format {version}, from before embloom's first release: train it again")
     return checkpoint
 
 

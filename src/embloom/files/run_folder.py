@@ -1,4 +1,4 @@
-"""Run folders: their state on disk, the lock of the process that writes them, and the list of them.
+"""Run folders: who writes them, what they hold, and the list of them.
 
 Imports nothing heavy: `embloom runs` answers at once.
 """
@@ -7,71 +7,64 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from embloom.files.atomic import write_whole
+from embloom.files.run_state import CONFIG, STATE, printable, read_state, resume_command
 
 # Probes that describe an embedding without saying that more is better.
 NO_SCORES = ("chance_", "effective_rank", "alignment", "uniformity")
-STATE, CONFIG, LOCK = "run.json", "config.yaml", ".lock"
+LOCK = ".lock"
 
 
-@dataclass
-class RunState:
-    """What `run.json` says.
+def claim(folder: Path, automatic: bool) -> Path:
+    """Makes a folder for a new run, which nobody else gets.
 
-    Attributes:
-        state: `running`, `finished`, `stopped` (by a signal) or `failed`; a run that was killed still says
-            `running`, but nobody holds its lock.
-        reason: why it stopped or failed.
-        metrics: the last of each tag (`test/...`, `probe/...`, `val/...`).
-        config_dirs: folders of the user's own configs, for a resume.
-    """
+    Args:
+        folder: the folder.
+        automatic: nobody has chosen it by name: where another run was faster, it is called -2, -3, ...
 
-    dataset: str
-    encoder: str
-    loss: str
-    started: str = field(default_factory=lambda: now())
-    updated: str = field(default_factory=lambda: now())
-    state: str = "running"
-    reason: str = ""
-    epoch: int = 0
-    step: int = 0
-    metrics: dict[str, float] = field(default_factory=dict)
-    config_dirs: list[str] = field(default_factory=list)
-
-    def write(self, folder: Path) -> None:
-        """Writes it to a run folder."""
-        self.updated = now()
-        text = json.dumps(asdict(self), indent=2, ensure_ascii=False).encode()
-        write_whole(folder / STATE, lambda file: file.write(text))
-
-
-def read_state(folder: Path) -> RunState:
-    """Reads it from a run folder.
+    Returns:
+        The folder that was made.
 
     Raises:
-        ValueError: it is no run folder.
+        ValueError: it holds a run already.
     """
-    path = folder / STATE
-    if not path.is_file() or not (folder / CONFIG).is_file():
-        raise ValueError(f"{folder} is no run folder (no {STATE} or no {CONFIG}): see them with embloom runs")
-    try:
-        known = RunState.__dataclass_fields__
-        return RunState(**{k: v for k, v in json.loads(path.read_text(encoding="utf-8")).items() if k in known})
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
+    number = 1
+    while True:
+        candidate = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
+        candidate.mkdir(parents=True, exist_ok=True)
+        taken = (candidate / CONFIG).exists()
+        if taken and not automatic:
+            raise ValueError(
+                f"{folder} holds a run already: continue it with {resume_command(folder, [])}, "
+                "or choose another folder with hydra.run.dir=..."
+            )
+        if not taken:
+            try:
+                (candidate / LOCK).open("x").close()
+                return candidate
+            except FileExistsError:
+                if not automatic:
+                    return candidate  # one that died before it began
+        number += 1
 
 
-def now() -> str:
-    """The local time, to the second, as ISO 8601."""
-    return datetime.now().astimezone().isoformat(timespec="seconds")
+def unclaim(folder: Path, automatic: bool) -> None:
+    """Gives back a claimed folder in which no run began; `automatic` as for `claim`."""
+    (folder / LOCK).unlink(missing_ok=True)
+    tidy(folder, parents=2 if automatic else 0)
+
+
+def tidy(folder: Path, parents: int = 2) -> None:
+    """Removes a folder and those above it, outputs/<name>/<stamp>, as far as they are empty."""
+    for place in (folder, *folder.parents[:parents]):
+        if place.is_dir() and not any(place.iterdir()):
+            place.rmdir()
 
 
 @contextlib.contextmanager
@@ -134,9 +127,10 @@ def row_of(folder: Path) -> dict[str, Any]:
     try:
         run = read_state(folder)
     except ValueError as error:
-        return {"folder": str(folder), "state": "unreadable", "reason": str(error), "bytes": size}
+        return {"folder": str(folder), "state": "unreadable", "reason": printable(str(error)), "bytes": size}
     state = "killed" if run.state == "running" and not is_locked(folder) else run.state
-    named = {key: getattr(run, key) for key in ("reason", "dataset", "encoder", "loss", "epoch", "step", "started")}
+    named = {key: getattr(run, key) for key in ("dataset", "encoder", "loss", "epoch", "step", "started")}
+    named["reason"] = printable(run.reason)
     row = {"folder": str(folder), "state": state, **named, "best_probe": "", "bytes": size}
     if best := best_probe(run.metrics):
         row |= {"best_probe": f"{best[0]} {best[1]:.4f}", "best_value": best[1]}
@@ -153,3 +147,34 @@ def best_probe(metrics: Mapping[str, float]) -> tuple[str, float] | None:
         return (item[1] - chance) / (1 - chance) if chance < 1 else 0.0
 
     return max(scores.items(), key=gain, default=None)
+
+
+# What a run, and the commands that write into its folder, leave there; folders are emptied of such files only.
+WRITTEN = (
+    STATE, CONFIG, LOCK, "metrics.json", ".worker.json", "events.out.tfevents.*", "projector_config.pbtxt", "map.png",
+    "map.html", "checkpoints/*.ckpt", "embeddings/layers.safetensors", "embeddings/card.json", "projector/*.tsv",
+    "projector/sprite.png", "images/*.png", "exports/vectors.*", "exports/encoder.*", "exports/projector/*",
+)  # fmt: skip
+TEMPORARY = re.compile(r"\.(.+)\.\d+")  # what a write that was killed leaves: .last.ckpt.4711
+
+
+def written(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files of a run folder that embloom wrote, and those that it did not; a link is never followed."""
+    ours: list[Path] = []
+    others: list[Path] = []
+    for place, subfolders, files in os.walk(folder):
+        here = Path(place)
+        for name in [*files, *(d for d in subfolders if (here / d).is_symlink())]:
+            path = here / name
+            left = TEMPORARY.fullmatch(name)
+            shape = (path.with_name(left[1]) if left else path).relative_to(folder).as_posix()
+            mine = not path.is_symlink() and any(fnmatchcase(shape, pattern) for pattern in WRITTEN)
+            (ours if mine else others).append(path)
+    return ours, others
+
+
+def clear_temporary(folder: Path) -> None:
+    """Deletes what writes that were killed have left; only for who holds the lock."""
+    for path in [*folder.glob(".*"), *folder.glob("*/.*")]:
+        if TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import csv
-import gzip
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from embloom.files.finding import opened
+
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
-FIELD_LIMIT = 1 << 30  # characters in a cell; Python's own limit is 131,072
+NUMBER = re.compile(r"[+-]?[\d.,]+(?:[eE][+-]?\d+)?%?")
+FIELD_LIMIT = 1 << 26  # characters in a cell; Python's own limit is 131,072
+
+
+def spreadsheet_safe(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula: `=...`, `@...`, and `+...` or `-...` that are no numbers, get an
+    apostrophe before them, as people type it there."""
+    if text[:1] in ("=", "@", "\t", "\r") or (text[:1] in ("+", "-") and len(text) > 1 and not NUMBER.fullmatch(text)):
+        return "'" + text
+    return text
+
+
+def from_spreadsheet(text: str) -> str:
+    """What `spreadsheet_safe` was given."""
+    return text[1:] if text[:1] == "'" and spreadsheet_safe(text[1:]) == text else text
 
 
 def is_table(path: Path) -> bool:
@@ -18,10 +33,10 @@ def is_table(path: Path) -> bool:
     return path.name.lower().endswith(TABLES)
 
 
-def cells(file: IO[str], path: Path) -> Any:
-    """A `csv.reader` of a table that is open: TSV by its name, cells of any length."""
+def cells(file: IO[str], path: Path, delimiter: str | None = None) -> Any:
+    """A `csv.reader` of a table that is open, cells of any length; without a delimiter TSV by its name, else CSV."""
     csv.field_size_limit(FIELD_LIMIT)
-    return csv.reader(file, delimiter="\t" if ".tsv" in path.name.lower() else ",")
+    return csv.reader(file, delimiter=delimiter or ("\t" if ".tsv" in path.name.lower() else ","))
 
 
 def find_split(path: Path, split: str) -> Path | None:
@@ -32,33 +47,13 @@ def find_split(path: Path, split: str) -> Path | None:
     return None
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[IO[str]]:
-    """A text file, packed with gzip or not, as UTF-8; undecodable bytes become U+FFFD.
-
-    Raises:
-        ValueError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as packed:
-            zipped = packed.read(2) == b"\x1f\x8b"
-        if zipped:
-            with gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
-                yield file
-        else:
-            with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-                yield file
-    except (OSError, EOFError, gzip.BadGzipFile) as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
-
-
-def table_rows(path: Path, columns: tuple[str, ...], where: str = "dataset") -> Iterator[tuple[str, ...]]:
+def table_rows(path: Path, columns: tuple[str, ...], advice: str) -> Iterator[tuple[str, ...]]:
     """The cells of some columns, row by row; streams, so any size.
 
     Args:
         path: CSV, or TSV by its name, packed or not; the first line names the columns.
         columns: which ones.
-        where: what the overrides that name them begin with, for messages.
+        advice: how to name the columns, for messages.
 
     Raises:
         ValueError: it cannot be read, a column is missing, or a row is short.
@@ -70,8 +65,7 @@ def table_rows(path: Path, columns: tuple[str, ...], where: str = "dataset") -> 
             missing = [name for name in columns if name not in header]
             if missing:
                 there = ", ".join(header)[:200]
-                hint = f"name it, {where}.text=... or {where}.label=..."
-                raise ValueError(f"{path} has no column '{missing[0]}' but {there}: {hint}")
+                raise ValueError(f"{path} has no column '{missing[0]}' but {there}: {advice}")
             places = [header.index(name) for name in columns]
             for row in reader:
                 if row and len(row) <= max(places):
@@ -89,7 +83,7 @@ def labelled(path: Path, label: str, text: str) -> tuple[list[str], list[str]]:
         ValueError: there is nothing, or it cannot be read.
     """
     if path.is_file():
-        rows = list(table_rows(path, (label, text)))
+        rows = list(table_rows(path, (label, text), "name it, dataset.text=... or dataset.label=..."))
         return [row[0] for row in rows], [row[1] for row in rows]
     if not path.is_dir():
         raise ValueError(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO
 
 import numpy as np
 import torch
@@ -14,10 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embloom.files.atomic import write_whole
+from embloom.files.finding import unpacked
 
 Vectors = NDArray[np.float32]
 CHUNK = 4096  # rows that are turned into numbers together
 READ = 1 << 24
+LONGEST_WORD = 1 << 12  # bytes
+MOST_SPACES = 16  # in a word
+MOST_PACKED = 50  # times its size that a packed file may hold
 
 
 def read_vectors(path: str | Path) -> tuple[list[str], Tensor]:
@@ -33,12 +39,9 @@ def read_vectors(path: str | Path) -> tuple[list[str], Tensor]:
     """
     path = Path(path).expanduser()
     try:
-        with path.open("rb") as packed:
-            zipped = packed.read(2) == b"\x1f\x8b"
-            packed.seek(0)
-            stream = cast("BinaryIO", gzip.GzipFile(fileobj=packed)) if zipped else packed
+        with path.open("rb") as packed, unpacked(packed) as stream:
             words, vectors = _read(stream, path)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"cannot read {path}: {error}") from error
     if not len(words):
         raise ValueError(f"{path} holds no vector")
@@ -87,7 +90,7 @@ def _lines(words: Sequence[str], rows: Vectors, binary: bool) -> Iterator[bytes]
 
 
 def _read(stream: BinaryIO, path: Path) -> tuple[list[str], Vectors]:
-    first = stream.readline(READ)
+    first = stream.readline(READ).removeprefix(codecs.BOM_UTF8)
     fields = first.split()
     if len(fields) != 2 or not all(field.isdigit() for field in fields):
         dim = len(fields) - 1
@@ -97,6 +100,9 @@ def _read(stream: BinaryIO, path: Path) -> tuple[list[str], Vectors]:
     count, dim = int(fields[0]), int(fields[1])
     if dim < 1 or count < 1:
         raise ValueError(f"{path} announces {count} vectors of {dim} numbers")
+    # A number takes at least two bytes as text; packed files are bounded where they are unpacked.
+    if count * (2 * dim + 1) > max(path.stat().st_size * MOST_PACKED, 1):
+        raise ValueError(f"{path} announces {count:,} vectors of {dim:,} numbers, more than fit into it: it is damaged")
     # A binary row has no reason to be a line of text: its word and exactly `dim` numbers.
     sample = stream.read(min(READ, 64 * dim + 4096))
     if _is_text(sample, dim):
@@ -159,20 +165,41 @@ def _text_lines(stream: BinaryIO, begun: bytes) -> Iterator[bytes]:
 def _read_binary(stream: BinaryIO, path: Path, count: int, dim: int, data: bytes) -> tuple[list[str], Vectors]:
     """Records of a word, a space and `dim` little-endian floats, perhaps with a newline between them."""
     words: list[str] = []
-    vectors = np.empty((count, dim), np.float32)
-    size, place = 4 * dim, 0
+    vectors = np.zeros((count, dim), np.float32)  # the system gives memory only to what is written
+    size, place, ended = 4 * dim, 0, False
     while len(words) < count:
-        space = data.find(b" ", place)
-        if space < 0 or space + 1 + size > len(data):
+        if len(data) - place < size + 2 * LONGEST_WORD and not ended:
             more = stream.read(READ)
-            if not more or (space < 0 and len(data) - place > 1 << 16):
-                raise ValueError(f"{path} announces {count} vectors and holds {len(words)}: it is damaged or cut short")
-            data, place = data[place:] + more, 0
+            data, place, ended = data[place:] + more, 0, not more
             continue
+        space = _end_of_word(data, place, size, last=len(words) == count - 1)
+        if space is None:
+            raise ValueError(
+                f"{path} announces {count} vectors and holds {len(words)} of {dim} numbers that can be read: it is "
+                "damaged, cut short, or no word2vec file"
+            )
         vectors[len(words)] = np.frombuffer(data, "<f4", dim, space + 1)
         words.append(data[place:space].lstrip(b"\n").decode(errors="replace"))
         place = space + 1 + size
     return words, vectors
+
+
+def _end_of_word(data: bytes, place: int, size: int, last: bool) -> int | None:
+    """Where the space behind a word is; None where there is no such word.
+
+    A word may hold spaces itself: then what follows the numbers behind its first one is no word, but numbers.
+    """
+    space = place
+    for _ in range(MOST_SPACES):
+        space = data.find(b" ", space + 1, place + LONGEST_WORD)
+        end = space + 1 + size
+        if space < 0 or end > len(data):
+            return None
+        following = data[end : end + LONGEST_WORD].lstrip(b"\n")
+        word, found, _ = following.partition(b" ")
+        if (last and not following) or (not last and found and word and min(word) >= 0x20):
+            return space
+    return None
 
 
 def _first_of_each(words: list[str], vectors: Vectors) -> tuple[list[str], Tensor]:

@@ -11,6 +11,12 @@ class FullSoftmax(nn.Module):
 
     Exact, and as slow as the vocabulary is large: a step holds words x vocabulary scores. For a few thousand words;
     else `negative_sampling` or `sampled_softmax`. The output table gets a dense gradient.
+
+    Example:
+        >>> center, output = torch.zeros(1, 2, 3), torch.zeros(5, 3)  # two words of a block, a vocabulary of five
+        >>> token, positives = torch.tensor([[1, 4]]), torch.tensor([[[0.0, 1.0], [1.0, 0.0]]])
+        >>> round(FullSoftmax()(center, output, token, positives).item(), 4)  # nothing is learned yet: log 5
+        1.6094
     """
 
     def forward(self, center: Tensor, output: Tensor, token: Tensor, positives: Tensor) -> Tensor:

@@ -10,6 +10,11 @@ class KL(nn.Module):
 
     With one reconstruction term it makes the evidence bound of a VAE; beside a classifier, the information
     bottleneck. Beware of the scale: `mse` and `bce` are means over pixels, this is a sum over the code.
+
+    Example:
+        >>> mean, log_variance = torch.tensor([[0.0, 2.0]]), torch.zeros(1, 2)
+        >>> KL()(mean, log_variance).item()  # half the square of the mean, at variance 1
+        2.0
     """
 
     def forward(self, mean: Tensor, log_variance: Tensor) -> Tensor:

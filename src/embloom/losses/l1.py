@@ -9,6 +9,10 @@ class L1(nn.Module):
     """The mean absolute value of the embedding; with `encoder.code_activation=relu`, most of it becomes 0.
 
     The sparse autoencoder's penalty (Olshausen and Field 1996, equation 2, with S(x) = |x|).
+
+    Example:
+        >>> L1()(torch.tensor([[1.0, 0.0, -2.0, 0.0]])).item()
+        0.75
     """
 
     def forward(self, embedding: Tensor) -> Tensor:

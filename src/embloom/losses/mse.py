@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+
+from embloom.losses.base import Classifier
 
 
-class MSE(nn.Module):
+class MSE(Classifier):
     """The mean squared difference; class numbers as targets are compared as one-hot rows (Brier score).
 
     Regressing one-hot rows is least-squares classification (Bishop 2006, section 4.1.3).
@@ -18,6 +20,13 @@ class MSE(nn.Module):
 
     Raises:
         ValueError: they do not.
+
+    Example:
+        >>> loss = MSE({"input": 2, "target": 2})
+        >>> loss(torch.tensor([[0.5, 0.5]]), torch.tensor([[0.0, 0.5]])).item()
+        0.125
+        >>> loss(torch.tensor([[0.0, 1.0]]), torch.tensor([1])).item()  # class 1 as a row is 0, 1
+        0.0
     """
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
@@ -25,7 +34,7 @@ class MSE(nn.Module):
         if "input" in sizes and "target" in sizes and sizes["input"] != sizes["target"]:
             raise ValueError(
                 f"mse compares equal widths, but its input has {sizes['input']} and its target {sizes['target']}: "
-                f"let the encoder end in {sizes['target']}, e.g. encoder.layers=...-{sizes['target']}"
+                f"let the encoder end in {sizes['target']}, e.g. encoder.layers=...-{sizes['target']} or ...-auto"
             )
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -34,6 +43,6 @@ class MSE(nn.Module):
             target = F.one_hot(target, input.shape[1]).to(input.dtype)
         return F.mse_loss(input, target)
 
-    def predict(self, input: Tensor) -> Tensor:
-        """The class whose number is largest: (B, D) -> (B,)."""
-        return input.argmax(1)
+    def scores(self, input: Tensor) -> Tensor:
+        """The regressed one-hot rows: (B, classes)."""
+        return input

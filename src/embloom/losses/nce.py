@@ -14,6 +14,13 @@ class NCE(nn.Module):
     For each positive pair `-log sigmoid(s(x)) - sum over the K noise words n of log sigmoid(-s(n))`, with
     `s(w) = c.w - log(K q(w))` (Gutmann and Hyvarinen 2010; Mnih and Teh 2012, equation 6). Unlike negative
     sampling's, its scores tend to log-probabilities.
+
+    Example:
+        >>> center, context = torch.zeros(1, 2, 3), torch.zeros(1, 2 + 4, 3)  # a block of two words, four noise words
+        >>> positives = torch.tensor([[[0.0, 1.0], [1.0, 0.0]]])
+        >>> log_noise = torch.full((1, 6), 0.25).log()  # then all scores are -log(4 / 4) = 0: five times log 2
+        >>> round(NCE()(center, context, positives, log_noise).item(), 4)
+        3.4657
     """
 
     def forward(self, center: Tensor, context: Tensor, positives: Tensor, log_noise: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from embloom.assembly.parameters import choices, numbers
 from embloom.threads import in_parts
 
 LARGEST_SCORE = 15.0  # beyond it the probability is 0 or 1 in float32
@@ -30,14 +31,18 @@ class NegativeSampling(nn.Module):
 
     Raises:
         ValueError: an option is unknown or out of range.
+
+    Example:
+        >>> center, context = torch.zeros(1, 2, 3), torch.zeros(1, 2 + 4, 3)  # a block of two words, four noise words
+        >>> positives = torch.tensor([[[0.0, 1.0], [1.0, 0.0]]])
+        >>> round(NegativeSampling(negative=5)(center, context, positives).item(), 4)  # (1 + 5) log 2
+        4.1589
     """
 
     def __init__(self, negative: float = 5.0, reduction: str = "mean") -> None:
         super().__init__()
-        if negative <= 0:
-            raise ValueError(f"negative={negative}: it must be above 0")
-        if reduction not in REDUCTIONS:
-            raise ValueError(f"reduction={reduction}: it must be {' or '.join(REDUCTIONS)}")
+        numbers(above=0, negative=negative)
+        choices(REDUCTIONS, reduction=reduction)
         self.negative, self.reduction = negative, reduction
 
     def forward(self, center: Tensor, context: Tensor, positives: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from embloom.assembly.parameters import numbers
+
 
 class SupervisedContrastive(nn.Module):
     """Pulls samples of one class together and pushes the rest of the batch away, on the unit sphere.
@@ -14,16 +16,21 @@ class SupervisedContrastive(nn.Module):
     log-softmax of the scaled cosine among all other samples. Anchors without a positive are left out.
 
     Args:
-        temperature: divides the cosines; smaller looks harder at near neighbours.
+        temperature: divides the cosines; smaller looks harder at near neighbors.
 
     Raises:
         ValueError: the temperature is not positive.
+
+    Example:
+        >>> embedding = torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
+        >>> loss = SupervisedContrastive(temperature=1.0)
+        >>> round(loss(embedding, torch.tensor([0, 0, 1])).item(), 4)  # log(1 + e^-1): the third has no positive
+        0.3133
     """
 
     def __init__(self, temperature: float = 0.1) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise ValueError(f"temperature={temperature}: it must be above 0")
+        numbers(above=0, temperature=temperature)
         self.temperature = temperature
 
     def forward(self, embedding: Tensor, target: Tensor) -> Tensor:

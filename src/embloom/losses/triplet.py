@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from embloom.assembly.parameters import choices, numbers
+
 MINING = ("hard", "all")
 
 
@@ -20,14 +22,18 @@ class Triplet(nn.Module):
 
     Raises:
         ValueError: the margin is negative or the mining unknown.
+
+    Example:
+        >>> embedding = torch.tensor([[0.0], [1.0], [3.0]])
+        >>> loss = Triplet(margin=2.0, normalize=False)
+        >>> round(loss(embedding, torch.tensor([0, 0, 1])).item(), 4)  # of 1 + 2 - 3 and 1 + 2 - 2
+        0.5
     """
 
     def __init__(self, margin: float = 0.2, mining: str = "hard", normalize: bool = True) -> None:
         super().__init__()
-        if margin < 0:
-            raise ValueError(f"margin={margin}: it must be at least 0")
-        if mining not in MINING:
-            raise ValueError(f"mining={mining}: it must be hard or all")
+        numbers(at_least=0, margin=margin)
+        choices(MINING, mining=mining)
         self.margin, self.mining, self.normalize = margin, mining, normalize
 
     def violation(self, difference: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from embloom.assembly.build import build, locate
 from embloom.assembly.wiring import Wire
+from embloom.losses.base import Classifier
 
 LEARNED = "learned"
 
@@ -38,7 +39,7 @@ class WeightedLoss(nn.Module):
             raise ValueError("there is no loss: choose one, e.g. loss=cross_entropy")
         self.terms = nn.ModuleDict()
         self.wires: dict[str, Wire] = {}
-        self.predictors: dict[str, Wire] = {}
+        self.scorers: dict[str, Wire] = {}
         self.weights: dict[str, float] = {}
         self.log_variances = nn.ParameterDict()
         for name, node in terms.items():
@@ -48,13 +49,14 @@ class WeightedLoss(nn.Module):
                 self.log_variances[name] = nn.Parameter(torch.zeros(()))
             else:
                 self.weights[name] = checked_weight(weight, where)
-            cls_sizes = _named_sizes(node, sizes, where)
-            module = build(node, nn.Module, where=where, supplied={**supplied, "sizes": cls_sizes})
-            self.terms[name] = module
-            self.wires[name] = Wire(module.forward, node.get("of"), where)
-            if (predict := getattr(module, "predict", None)) is not None:
-                self.predictors[name] = Wire(predict, None, where)
-                self.predictors[name].source = {p: self.wires[name].source[p] for p in self.predictors[name].source}
+            module = build(node, nn.Module, where=where, supplied={**supplied, "sizes": term_sizes(node, sizes, where)})
+            try:
+                self.terms[name] = module
+            except KeyError as error:
+                raise ValueError(f"{where}: a loss cannot be called so, torch's modules have that name") from error
+            self.wires[name] = Wire(module, node.get("of"), where)
+            if isinstance(module, Classifier):
+                self.scorers[name] = scorer(module, self.wires[name].source, where)
 
     def missing(self, available: Iterable[str]) -> list[str]:
         """One message for each tensor that a term needs and nobody provides."""
@@ -67,7 +69,7 @@ class WeightedLoss(nn.Module):
         total: Tensor | None = None
         for name in self.terms:
             with torch.set_grad_enabled(torch.is_grad_enabled() and self.weights.get(name) != 0):
-                terms[name] = self.wires[name](tensors)
+                terms[name] = scalar(self.wires[name](tensors), name)
             part = self.weighted(name, terms[name])
             total = part if total is None else total + part
         assert total is not None
@@ -86,13 +88,17 @@ class WeightedLoss(nn.Module):
         learned = {name: (-s.detach()).exp() for name, s in self.log_variances.items()}
         return {**self.weights, **learned}
 
-    def predictions(self, tensors: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
-        """Term -> (predicted, true) classes (B,), for the terms that classify (those with a `predict`)."""
+    def label(self, name: str) -> str:
+        """The tensor that a classifying term has as its target."""
+        return self.wires[name].source["target"]
+
+    def scored(self, tensors: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
+        """Term -> scores (B, classes) and true classes (B,), of the terms that classify."""
         found: dict[str, tuple[Tensor, Tensor]] = {}
-        for name, predictor in self.predictors.items():
-            target = tensors[self.wires[name].source["target"]]
+        for name, scores in self.scorers.items():
+            target = tensors[self.label(name)]
             if target.ndim == 1 and not target.is_floating_point():
-                found[name] = (predictor(tensors), target)
+                found[name] = (scores(tensors), target)
         return found
 
 
@@ -107,9 +113,25 @@ def checked_weight(weight: Any, where: str) -> float:
     return float(weight)
 
 
-def _named_sizes(node: Mapping[str, Any], sizes: Mapping[str, int], where: str) -> dict[str, int]:
+def term_sizes(node: Mapping[str, Any], sizes: Mapping[str, int], where: str) -> dict[str, int]:
     """The sizes as this loss's `forward` names its tensors."""
-    cls = locate(node.get("_target_", ""), nn.Module, where)
-    # Renaming needs the parameter names of an unbound `forward`; `self` finds no size.
-    wire = Wire(cls.forward, node.get("of"), where)
-    return wire.renamed(sizes)
+    return Wire(locate(node.get("_target_", ""), nn.Module, where), node.get("of"), where).renamed(sizes)
+
+
+def scorer(module: Classifier, source: Mapping[str, str], where: str) -> Wire:
+    """A classifying term's scores, of the same tensors as its `forward`."""
+    wire = Wire(module.scores, None, where)
+    wire.source = {parameter: source.get(parameter, parameter) for parameter in wire.source}
+    return wire
+
+
+def scalar(value: Any, name: str) -> Tensor:
+    """What a loss returned.
+
+    Raises:
+        ValueError: it is no tensor of one number.
+    """
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        what = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise ValueError(f"loss.{name} returned {what}: a loss is one number, such as the mean over the batch")
+    return value.reshape(())

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
-
+from embloom.encoders.base import Encoder
 from embloom.losses.weighted import WeightedLoss
 
 TAKES_SPARSE = ("RowwiseAdagrad", "SparseAdam", "Adagrad", "SGD")
@@ -14,11 +13,11 @@ ADVICE = "use optimizer=rowwise_adagrad, optimizer=sparse_adam or optimizer=spar
 
 
 def sparse_problems(
-    encoder: nn.Module, loss: WeightedLoss, optimizer: Mapping[str, Any], trainer: Mapping[str, Any]
+    encoder: Encoder, loss: WeightedLoss, optimizer: Mapping[str, Any], trainer: Mapping[str, Any]
 ) -> list[str]:
     """One message for each setting that an encoder with sparse gradients cannot be trained with."""
     name = str(optimizer.get("_target_", "")).rpartition(".")[2]
-    if not getattr(encoder, "sparse", False):
+    if not encoder.sparse:
         if name == "SparseAdam":
             return ["optimizer=sparse_adam takes sparse gradients only: use encoder.sparse=true or optimizer=adam"]
         return []

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from embloom.artifact.word_vectors import METHODS, SHIFT
+from embloom.assembly.parameters import choices, positive_integers
 from embloom.data.grammar import questions
-from embloom.probes.frozen import Frozen, Probe
+from embloom.probes.base import Frozen, Probe
 
 CHUNK = 256
 Question = tuple[str, str, str, str]
@@ -39,10 +40,9 @@ class Analogies(Probe):
         layer: str = "embedding",
     ) -> None:
         self.methods = [methods] if isinstance(methods, str) else list(methods)
-        if unknown := set(self.methods) - set(METHODS):
-            raise ValueError(f"methods={methods}: {unknown.pop()} is unknown; there is {' and '.join(METHODS)}")
-        if restrict_vocab < 1:
-            raise ValueError(f"restrict_vocab={restrict_vocab}: it must be at least 1")
+        for method in self.methods:
+            choices(METHODS, methods=method)
+        positive_integers(restrict_vocab=restrict_vocab)
         self.sections = {"": questions()} if path is None else read_questions(Path(path).expanduser())
         self.restrict_vocab, self.layer = restrict_vocab, layer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from embloom.probes.frozen import Frozen, Probe
+from embloom.probes.base import Frozen, Probe
 
 
 class Chance(Probe):

@@ -1,4 +1,4 @@
-"""The k-nearest-neighbour probe."""
+"""The k-nearest-neighbor probe."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from embloom.probes.frozen import Frozen, Probe
+from embloom.assembly.parameters import choices, positive_integers
+from embloom.probes.base import Frozen, Probe
 
 METRICS = ("euclidean", "cosine")
 CHUNK = 1024
@@ -20,7 +21,7 @@ class KNN(Probe):
     Exact search; a tied vote goes to the class that is nearer, as its nearest member counts.
 
     Args:
-        k: neighbours.
+        k: neighbors.
         metric: `euclidean` or `cosine`.
         layers: `embedding`, another name, a list, or `all`.
 
@@ -29,10 +30,8 @@ class KNN(Probe):
     """
 
     def __init__(self, k: int = 5, metric: str = "euclidean", layers: str | Sequence[str] = "embedding") -> None:
-        if k < 1:
-            raise ValueError(f"k={k}: it must be at least 1")
-        if metric not in METRICS:
-            raise ValueError(f"metric={metric}: it must be euclidean or cosine")
+        positive_integers(k=k)
+        choices(METRICS, metric=metric)
         self.k, self.metric, self.layers = k, metric, layers
 
     def __call__(self, frozen: Frozen) -> dict[str, float]:
@@ -50,6 +49,8 @@ class KNN(Probe):
 
     def accuracy(self, fit: Tensor, fit_label: Tensor, score: Tensor, score_label: Tensor, classes: int) -> float:
         """Embeddings (N, D) and (M, D), labels (N,) and (M,) -> accuracy on the second."""
+        if self.k > len(fit):
+            raise ValueError(f"k={self.k}: there are only {len(fit)} training samples to be neighbors")
         if self.metric == "cosine":
             fit, score = F.normalize(fit, dim=1), F.normalize(score, dim=1)
         right = 0
@@ -58,10 +59,10 @@ class KNN(Probe):
         return right / len(score)
 
     def vote(self, fit: Tensor, labels: Tensor, rows: Tensor, classes: int) -> Tensor:
-        """The majority class of each row's neighbours: (B, D) -> (B,)."""
-        # |a-b|^2 without |a|^2, which is the same for all neighbours of a.
+        """The majority class of each row's neighbors: (B, D) -> (B,)."""
+        # |a-b|^2 without |a|^2, which is the same for all neighbors of a.
         distance = torch.addmm((fit * fit).sum(1), rows, fit.T, alpha=-2)
-        k = min(self.k, len(fit))
+        k = self.k
         near = labels[distance.topk(k, dim=1, largest=False, sorted=True).indices]
         votes = F.one_hot(near, classes).float()
         # Less than one vote, for each class's nearest member only: decides ties for the nearer class.

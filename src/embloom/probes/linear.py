@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from embloom.probes.frozen import Frozen, Probe
+from embloom.assembly.parameters import numbers, positive_integers
+from embloom.probes.base import Frozen, Probe
 
 
 class Linear(Probe):
@@ -27,10 +28,8 @@ class Linear(Probe):
     """
 
     def __init__(self, penalty: float = 1e-4, iterations: int = 200, layers: str | Sequence[str] = "embedding") -> None:
-        if penalty < 0:
-            raise ValueError(f"penalty={penalty}: it must be at least 0")
-        if iterations < 1:
-            raise ValueError(f"iterations={iterations}: it must be at least 1")
+        numbers(at_least=0, penalty=penalty)
+        positive_integers(iterations=iterations)
         self.penalty, self.iterations, self.layers = penalty, iterations, layers
 
     def __call__(self, frozen: Frozen) -> dict[str, float]:

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embloom.probes.frozen import Frozen, Probe
+from embloom.assembly.parameters import numbers, positive_integers
+from embloom.probes.base import Frozen, Probe
 
 BATCH = 256
 
@@ -31,8 +32,8 @@ class MLP(Probe):
     def __init__(
         self, hidden: int = 256, epochs: int = 20, lr: float = 0.002, layers: str | Sequence[str] = "embedding"
     ) -> None:
-        if hidden < 1 or epochs < 1 or not lr > 0:
-            raise ValueError(f"hidden={hidden}: it, epochs={epochs} and lr={lr} must be above 0")
+        positive_integers(hidden=hidden, epochs=epochs)
+        numbers(above=0, lr=lr)
         self.hidden, self.epochs, self.lr, self.layers = hidden, epochs, lr, layers
 
     def __call__(self, frozen: Frozen) -> dict[str, float]:

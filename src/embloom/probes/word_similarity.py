@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from embloom.data.tokenize import text_files
-from embloom.probes.frozen import Frozen, Probe
+from embloom.files.finding import files_at
+from embloom.probes.base import Frozen, Probe
 
 Pair = tuple[str, str, float]
 
@@ -29,7 +29,7 @@ class WordSimilarity(Probe):
     def __init__(self, path: str | Sequence[str], layer: str = "embedding") -> None:
         paths = [path] if isinstance(path, str) else list(path)
         try:
-            files = [file for place in paths for file in text_files(place)]
+            files = [file for place in paths for file in files_at(place, "text file")]
         except ValueError as error:
             raise ValueError(f"path={path}: {error}".replace("dataset.path", "probe.word_similarity.path")) from None
         self.layer = layer

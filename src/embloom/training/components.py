@@ -3,43 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from lightning.pytorch import Callback
 from torch import nn
 from torch.optim import Optimizer
 
-from embloom.assembly.build import arguments, build, locate
+from embloom.assembly.build import arguments, build, locate, taken
 from embloom.assembly.wiring import Wire
-from embloom.callbacks.probing import Probing
+from embloom.callbacks.base import Callback
 from embloom.data.base import Dataset
+from embloom.encoders.base import Encoder
 from embloom.losses.weighted import WeightedLoss
 from embloom.optim.schedules import Schedule
 from embloom.optim.sparse import sparse_problems
-from embloom.probes.frozen import Probe
+from embloom.probes.base import Probe
 from embloom.training.module import EmbeddingModule
 
 T = TypeVar("T")
 
 
 @dataclass
-class Parts:
-    """Everything that a run is made of, beside the trainer."""
+class Components:
+    """Everything that a run is made of, beside the trainer.
+
+    Attributes:
+        supplied: what the encoder's constructor took beside its settings.
+    """
 
     dataset: Dataset
-    encoder: nn.Module
+    encoder: Encoder
     module: EmbeddingModule
-    callbacks: list[Callback]
+    callbacks: dict[str, Callback]
     probes: dict[str, Probe]
     supplied: dict[str, Any]
 
 
+@dataclass
 class Problems:
     """Collects messages, so that a user sees all mistakes at once."""
 
-    def __init__(self) -> None:
-        self.messages: list[str] = []
+    messages: list[str] = field(default_factory=list)
 
     def attempt(self, make: Callable[[], T]) -> T | None:
         """Calls `make`; a ValueError becomes a message."""
@@ -49,6 +53,16 @@ class Problems:
             self.messages.append(str(error))
             return None
 
+    def each(self, group: str, nodes: Mapping[str, Any] | None, base: type[T]) -> dict[str, T]:
+        """Builds every node of a group whose options have names; those that fail become messages."""
+        found: dict[str, T] = {}
+        for name, node in (nodes or {}).items():
+            try:
+                found[name] = build(node, base, where=f"{group}.{name}")
+            except ValueError as error:
+                self.messages.append(str(error))
+        return found
+
     def raise_any(self) -> None:
         """Raises:
         ValueError: with all messages, a line each.
@@ -57,72 +71,93 @@ class Problems:
             raise ValueError("\n".join(self.messages))
 
 
-def build_parts(config: Mapping[str, Any]) -> Parts:
-    """Builds every part that the configuration names; reads no data.
+def build_components(config: Mapping[str, Any]) -> Components:
+    """Builds every part that the configuration names; reads data only where the sizes cannot be known without.
 
     Raises:
         ValueError: with a line for every mistake.
     """
     found = Problems()
-    seed = config["seed"]
-    callbacks = [
-        found.attempt(lambda n=name, c=node: build(c, Callback, where=f"callbacks.{n}"))  # type: ignore[misc]
-        for name, node in (config.get("callbacks") or {}).items()
-    ]
-    probes = {
-        name: found.attempt(lambda n=name, c=node: build(c, Probe, where=f"probe.{n}"))  # type: ignore[misc]
-        for name, node in (config.get("probe") or {}).items()
-    }
+    callbacks = found.each("callbacks", config.get("callbacks"), Callback)
+    probes = found.each("probe", config.get("probe"), Probe)  # type: ignore[type-abstract]
     make_optimizer = found.attempt(lambda: optimizer_maker(config["optimizer"]))
     schedule = found.attempt(lambda: build(config["scheduler"], Schedule, where="scheduler"))
-    dataset = found.attempt(lambda: build(config["dataset"], Dataset, where="dataset", supplied={"seed": seed}))
-    if dataset is None:
-        found.raise_any()
-    assert dataset is not None
-    if not dataset.sizes:
+    dataset = found.attempt(
+        lambda: build(config["dataset"], Dataset, where="dataset", supplied={"seed": config["seed"]})
+    )
+    if dataset is None or not dataset.sizes:
         # Reading takes time: first say what else is wrong.
         found.raise_any()
-        dataset.measure()
-    supplied = {"sizes": dict(dataset.sizes), "image_shape": dataset.image_shape}
-    encoder = found.attempt(lambda: build(config["encoder"], nn.Module, where="encoder", supplied=supplied))
-    loss = found.attempt(lambda: build_loss(config, dataset, encoder, supplied)) if encoder else None
+    assert dataset is not None
+    dataset.ready()
+    dataset.min_batches = int(config["trainer"].get("min_batches") or 1)
+    offered = {"sizes": dict(dataset.sizes), "labels": dataset.class_counts(), **dataset.supplies}
+    encoder = found.attempt(lambda: build_encoder(config["encoder"], offered))
+    loss = found.attempt(lambda: build_loss(config, dataset, encoder, offered)) if encoder else None
     if encoder is None or loss is None or make_optimizer is None or schedule is None:
         found.raise_any()
     assert encoder is not None
     assert loss is not None
     assert make_optimizer is not None
     assert schedule is not None
-    of = config["encoder"].get("of")
+    found.messages += probe_problems(probes, encoder)
     found.messages += sparse_problems(encoder, loss, config["optimizer"], config["trainer"])
-    module = found.attempt(lambda: EmbeddingModule(dataset, encoder, loss, of, make_optimizer, schedule, seed))
     found.raise_any()
-    assert module is not None
-    sound_probes = {name: probe for name, probe in probes.items() if probe is not None}
-    for callback in callbacks:
-        if isinstance(callback, Probing):
-            callback.probes = sound_probes
-    return Parts(dataset, encoder, module, [c for c in callbacks if c is not None], sound_probes, supplied)
+    of = config["encoder"].get("of")
+    module = EmbeddingModule(dataset, encoder, loss, of, make_optimizer, schedule, config["seed"])
+    supplied = taken(type(encoder), {**offered, "sizes": renamed_sizes(config["encoder"], offered["sizes"])})
+    return Components(dataset, encoder, module, callbacks, probes, supplied)
+
+
+def build_encoder(node: Mapping[str, Any], offered: Mapping[str, Any]) -> Encoder:
+    """The encoder, which sees sizes under the names of its own parameters.
+
+    Raises:
+        ValueError: the node does not fit its class, or the encoder does not say what it returns.
+    """
+    supplied = {**offered, "sizes": renamed_sizes(node, offered["sizes"])}
+    encoder = build(node, Encoder, where="encoder", supplied=supplied)
+    sizes: Any = vars(encoder).get("sizes")
+    if not isinstance(sizes, Mapping) or not sizes:
+        raise ValueError(
+            f"encoder: {type(encoder).__name__} does not say what it returns: set self.sizes, layer -> width, "
+            "such as {'embedding': 16}"
+        )
+    return encoder
+
+
+def renamed_sizes(node: Mapping[str, Any], sizes: Mapping[str, int]) -> dict[str, int]:
+    """The dataset's sizes as the encoder's `forward` names its tensors."""
+    return Wire(locate(node.get("_target_", ""), Encoder, "encoder"), node.get("of"), "encoder").renamed(sizes)
 
 
 def build_loss(
-    config: Mapping[str, Any], dataset: Dataset, encoder: nn.Module, supplied: Mapping[str, Any]
+    config: Mapping[str, Any], dataset: Dataset, encoder: Encoder, offered: Mapping[str, Any]
 ) -> WeightedLoss:
     """The weighted terms, wired to the dataset's columns and the encoder's outputs.
 
     Raises:
         ValueError: a term does not fit them.
     """
-    encoder_sizes: dict[str, int] = encoder.sizes  # type: ignore[assignment]
-    sizes = {**dataset.sizes, **encoder_sizes}
-    missing = Wire(encoder.forward, config["encoder"].get("of"), "encoder").missing(dataset.sizes)
+    sizes = {**dataset.sizes, **encoder.sizes}
+    missing = Wire(encoder, config["encoder"].get("of"), "encoder").missing(dataset.sizes)
     for name, node in config["loss"].items():
         cls = locate(node.get("_target_", ""), nn.Module, f"loss.{name}")
-        wire = Wire(cls.forward, node.get("of"), f"loss.{name}")
-        wire.required = [parameter for parameter in wire.required if parameter != "self"]
-        missing += wire.missing(sizes)
+        missing += Wire(cls, node.get("of"), f"loss.{name}").missing(sizes)
     if missing:
         raise ValueError("\n".join(missing))
-    return WeightedLoss(config["loss"], sizes, supplied)
+    return WeightedLoss(config["loss"], sizes, offered)
+
+
+def probe_problems(probes: Mapping[str, Probe], encoder: Encoder) -> list[str]:
+    """What probes ask about that the encoder does not have."""
+    found = []
+    for name, probe in probes.items():
+        try:
+            probe.check(encoder)
+        except ValueError as error:
+            found.append(f"probe.{name}: {error}")
+    return found
 
 
 def optimizer_maker(node: Mapping[str, Any]) -> Callable[[Any], Optimizer]:

@@ -1,12 +1,12 @@
 """`init_from`: starts a model's layers from weights that another training left, and says what it did.
 
 Where training starts is one rule: a resume continues its own checkpoint; else `init_from` gives what it has; else
-weights are drawn.
+weights are randomly initialised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from embloom.artifact.weights import TABLE, Source, read_source
 from embloom.assembly.build import did_you_mean
+from embloom.encoders.base import Encoder
 
 OWN = "own"  # in a parameter group: the settings that are its own, which those of `optimizer` do not replace
 
@@ -84,11 +85,11 @@ class Start:
         self.names, self.origin = list(state["names"]), dict(state["origin"])
 
 
-def begin(encoder: nn.Module, node: Mapping[str, Any] | None, rows: Mapping[str, list[str]], say: bool = True) -> Start:
+def begin(encoder: Encoder, node: Mapping[str, Any] | None, rows: Mapping[str, list[str]], say: bool = True) -> Start:
     """Starts an encoder from what `init_from` names.
 
     Args:
-        encoder: with its weights drawn; changed in place.
+        encoder: with its weights randomly initialised; changed in place.
         node: the `init_from` settings.
         rows: table -> what its rows are called.
         say: print what was loaded, skipped or mismatched.
@@ -100,11 +101,9 @@ def begin(encoder: nn.Module, node: Mapping[str, Any] | None, rows: Mapping[str,
         ValueError: the source cannot be read, nothing of it fits, or `init_from.map` names what is not there.
     """
     start = Start(node)
-    own: Callable[[], list[str]] | None = getattr(encoder, "start", None)
-    if own is not None:
-        said = own()
-        if say:
-            print("\n".join(said))
+    said = encoder.start()
+    if said and say:
+        print("\n".join(said))
     if not node or node.get("path") is None:
         return start
     try:
@@ -201,7 +200,7 @@ class Match:
             if shared:
                 here, there = torch.tensor(shared).unbind(1)
                 mine[here] = theirs[there].to(mine)
-                share = f"{len(shared):,} of {len(words):,} rows by word, the rest drawn"
+                share = f"{len(shared):,} of {len(words):,} rows by word, the rest randomly initialised"
                 self.loaded[name] = f"{other}: {share}" if other != name else share
             else:
                 self.mismatched[name] = f"no word of {name} is in {other}"
@@ -218,7 +217,7 @@ class Match:
         lines = [f"  loaded      {name} <- {text}" for name, text in self.loaded.items()]
         lines += [f"  mismatched  {text}" for text in self.mismatched.values()]
         rest = [name for name in self.target if name not in self.loaded and name not in self.mismatched]
-        lines += [f"  drawn       {name}: not in the source" for name in rest]
+        lines += [f"  initialised {name}: not in the source" for name in rest]
         unused = [name for name in self.source.weights if name not in self.used]
         return lines + [f"  skipped     {name} of the source: nothing here takes it" for name in unused]
 

@@ -13,7 +13,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from embloom.assembly.wiring import Wire
-from embloom.data.base import Dataset
+from embloom.data.base import Batch, Dataset, samples_in
+from embloom.encoders.base import Encoder
 from embloom.losses.weighted import WeightedLoss
 from embloom.optim.schedules import Schedule
 from embloom.seeding import seed_step
@@ -40,13 +41,17 @@ class EmbeddingModule(LightningModule):
         of: renames the encoder's inputs.
         make_optimizer: parameters -> optimizer.
         schedule: factor on its learning rate.
-        seed: with the epoch and the step, decides every random draw.
+        seed: with the epoch and the step, decides everything random.
+
+    Attributes:
+        metrics: the last of each `val/...` and `test/...`.
+        on_terms: is told each batch's unweighted terms, before the backward pass.
     """
 
     def __init__(
         self,
         dataset: Dataset,
-        encoder: nn.Module,
+        encoder: Encoder,
         loss: WeightedLoss,
         of: Mapping[str, str] | None,
         make_optimizer: Callable[[Iterable[Any]], Optimizer],
@@ -55,14 +60,13 @@ class EmbeddingModule(LightningModule):
     ) -> None:
         super().__init__()
         self.dataset, self.encoder, self.loss = dataset, encoder, loss
-        self.of = of
-        self.encode_wire = Wire(encoder.forward, of, "encoder")
+        self.encode = Wire(encoder, of, "encoder")
         self.make_optimizer, self.schedule, self.seed = make_optimizer, schedule, seed
         self.recent: list[Tensor] = []
         self.sums: dict[str, Tensor] = {}
         self.optimizer_changes: dict[str, Any] = {}
-        self.validated: dict[str, float] = {}
-        self.shown: dict[str, str] = {}
+        self.metrics: dict[str, float] = {}
+        self.on_terms: Callable[[dict[str, Tensor]], None] | None = None
         self.start = Start(None)
         self.held: list[nn.Module] = []
 
@@ -76,18 +80,20 @@ class EmbeddingModule(LightningModule):
 
     # -- steps
 
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def forward(self, batch: Batch) -> Batch:
         """A batch of raw columns -> its columns, transformed, and the encoder's outputs."""
-        columns = self.dataset.transform(batch, self.training)
-        return {**columns, **self.encode_wire(columns)}
+        columns = self.dataset.transform(batch, "train" if self.training else "eval")
+        return {**columns, **self.encode(columns)}
 
-    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step's weighted loss, a scalar."""
         seed_step(self.device, self.seed, self.current_epoch, batch_idx, self.global_rank)
         for part in self.held:
             part.eval()
         total, terms = self.loss(self(batch))
         self.recent.append(torch.stack([total.detach(), *(term.detach() for term in terms.values())]))
+        if self.on_terms is not None:
+            self.on_terms(terms)
         return total
 
     def check_finite(self) -> None:
@@ -113,25 +119,38 @@ class EmbeddingModule(LightningModule):
         """What the numbers of an entry of `recent` are: the weighted sum, then each term."""
         return ["loss", *(f"loss_{name}" for name in self.loss.terms)]
 
+    def take_recent(self) -> dict[str, float]:
+        """The mean of each of them since this was last called; waits for the device."""
+        means = torch.stack(self.recent).double().mean(0).tolist()
+        self.recent.clear()
+        return dict(zip(self.recent_names(), means, strict=True))
+
     def on_validation_epoch_start(self) -> None:
         """Empties the sums."""
         self.sums = {}
 
-    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Adds a batch to the sums, each sample counted once."""
-        # Losses may draw samples too; validation must neither depend on the step nor change what follows.
+        # Losses may be random too; validation must neither depend on the step nor change what follows.
         seed_step(self.device, self.seed, -1, batch_idx)
         tensors = self(batch)
         total, terms = self.loss(tensors)
-        count = len(next(iter(batch.values())))
+        count = samples_in(self.dataset, batch)
         values = {"loss": total, **{f"loss_{name}": term for name, term in terms.items()}}
-        for name, (predicted, target) in self.loss.predictions(tensors).items():
-            values[f"accuracy_{name}"] = (predicted == target).double().mean()
+        for name, (scores, target) in self.loss.scored(self.clean(batch, tensors)).items():
+            values[f"accuracy_{name}"] = (scores.argmax(1) == target).double().mean()
         for name, value in [*values.items(), ("count", torch.ones_like(total))]:
             self.sums[name] = self.sums.get(name, 0) + value.detach().double() * count
 
+    def clean(self, batch: Batch, tensors: Batch) -> Batch:
+        """What is classified: a batch's samples as they are, where the losses see views of them."""
+        if self.dataset.views == 1 or not self.loss.scorers:
+            return tensors
+        columns = self.dataset.transform(batch, "embed")
+        return {**columns, **self.encode(columns)}
+
     def on_validation_epoch_end(self) -> None:
-        """Means over the split, of all processes, to callbacks (`val/...`)."""
+        """Means over the split, of all processes (`val/...`)."""
         self.report("val")
 
     on_test_epoch_start = on_validation_epoch_start
@@ -142,16 +161,14 @@ class EmbeddingModule(LightningModule):
         self.report("test")
 
     def report(self, split: str) -> None:
-        """Turns the sums into means and hands them to Lightning's `callback_metrics`."""
+        """Turns the sums into means."""
         names = list(self.sums)
         sums = torch.stack([self.sums[name] for name in names])
         if self.trainer.world_size > 1:
             sums = self.trainer.strategy.reduce(sums, reduce_op="sum")
         means = dict(zip(names, (sums / sums[names.index("count")]).tolist(), strict=True))
         del means["count"]
-        if split == "val":
-            self.validated = means
-        self.log_dict({f"{split}/{name}": value for name, value in means.items()}, logger=False)
+        self.metrics.update({f"{split}/{name}": value for name, value in means.items()})
 
     # -- optimisation
 
@@ -206,17 +223,16 @@ class EmbeddingModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what has been computed but not logged, and the last validation."""
-        checkpoint["validated"] = dict(self.validated)
+        checkpoint["metrics"] = dict(self.metrics)
         checkpoint["start"] = self.start.state()
         checkpoint["recent_losses"] = torch.stack(self.recent).cpu() if self.recent else None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes it back."""
-        self.validated = checkpoint["validated"]
-        if "start" in checkpoint:
-            self.start.restore(checkpoint["start"])
-            if self.start.thaw_epoch is None:
-                self.start.hold(self.encoder, 0)
+        """Restores it."""
+        self.metrics.update(checkpoint["metrics"])
+        self.start.restore(checkpoint["start"])
+        if self.start.thaw_epoch is None:
+            self.start.hold(self.encoder, 0)
         losses = checkpoint["recent_losses"]
         self.recent = [] if losses is None else list(losses.to(self.device))
 

@@ -3,82 +3,85 @@
 from __future__ import annotations
 
 import json
-import shlex
-import signal
 import sys
-import time
-from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 import yaml
-from torch import nn
 
-from embloom import __version__
-from embloom.artifact import embedding as artifact
 from embloom.assembly.checks import problems
-from embloom.callbacks.checkpoints import StoppedError
+from embloom.assembly.compose import Composed
 from embloom.files.atomic import write_whole
 from embloom.files.checkpoint import BEST, newest_good, read_checkpoint
-from embloom.files.run_folder import CONFIG, RunState, locked, read_state
-from embloom.probes.frozen import freeze, table_keys
+from embloom.files.run_config import write_config
+from embloom.files.run_folder import claim, clear_temporary, locked, unclaim
+from embloom.files.run_state import CONFIG, RunState, read_state, resume_command
+from embloom.files.tensors import first_line
+from embloom.probes.base import table_keys
 from embloom.seeding import mix
 from embloom.training import ddp
-from embloom.training.components import Parts, build_parts
+from embloom.training.changed_data import check_same_data
+from embloom.training.components import Components, build_components
 from embloom.training.init_from import Start, begin
 from embloom.training.module import NonFiniteError
+from embloom.training.results import keep, probed
+from embloom.training.stop_signals import StoppedError, handled, stop_at_once
 from embloom.training.summary import print_summary
-from embloom.training.tensorboard import Events, rewind
+from embloom.training.tensorboard import Events, flat_settings, rewind
 from embloom.training.trainer import make_trainer
+from embloom.training.view import LightningTraining
 
 METRICS = "metrics.json"
 
 
-def start(config: dict[str, Any], folder: Path, names: Mapping[str, str], config_dirs: list[str]) -> dict[str, float]:
-    """Trains anew in `folder`.
+def start(asked: Composed, automatic: bool = False) -> Path:
+    """Trains anew.
 
     Args:
-        config: the whole configuration, plain containers.
-        folder: the run folder; made if it is absent.
-        names: `dataset`, `encoder` and `loss`, as they are called in lists.
-        config_dirs: the user's own config folders, remembered for a resume.
+        asked: the run.
+        automatic: its folder may be called otherwise, where another run was faster to take the name.
 
     Returns:
-        The final metrics by tag.
+        The run folder; `run.json` and `metrics.json` in it have the figures.
 
     Raises:
         ValueError: the configuration is wrong, or the folder holds a run already.
         StoppedError: a signal stopped it; it has been saved.
     """
-    if found := problems(config, folder):
+    if found := problems(asked.config, asked.folder):
         raise ValueError("\n".join(found))
-    if (folder / CONFIG).exists():
-        raise ValueError(
-            f"{folder} holds a run already: continue it with embloom resume {shlex.quote(str(folder))}, "
-            "or choose another folder with hydra.run.dir=..."
-        )
-    state = RunState(names["dataset"], names["encoder"], names["loss"], config_dirs=config_dirs)
-    run = Run(config, folder, prepared(config), state)
-    folder.mkdir(parents=True, exist_ok=True)
+    if not automatic and (asked.folder / CONFIG).exists():
+        claim(asked.folder, False)
+    components = prepared(asked.config)
+    folder = claim(asked.folder, automatic)
+    names = asked.names
+    state = RunState(names["dataset"], names["encoder"], names["loss"])
+    state.config_dirs, state.handed = asked.config_dirs, asked.handed
     with locked(folder):
-        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode()
-        write_whole(folder / CONFIG, lambda file: file.write(text))
-        return run.go()
+        try:
+            run = Run(asked.config, folder, components, state)
+        except ValueError:
+            unclaim(folder, automatic)
+            raise
+        run.go()
+    return folder
 
 
-def resume(config: dict[str, Any], folder: Path, optimizer_changes: Mapping[str, Any]) -> dict[str, float]:
+def resume(
+    config: dict[str, Any], folder: Path, optimizer_changes: Mapping[str, Any], accept_changed_data: bool = False
+) -> Path:
     """Continues the run in `folder` from its newest sound checkpoint, or from the start where it has none.
 
     Args:
         config: the run's configuration, with what was changed for this resume.
         folder: the run folder.
         optimizer_changes: settings of the optimizer that replace those in the checkpoint.
+        accept_changed_data: go on though the data is not what the checkpoint was trained on.
 
     Raises:
-        ValueError: the configuration does not fit, or no checkpoint is sound though there are some.
+        ValueError: the configuration or the data does not fit, or no checkpoint is sound though there are some.
         StoppedError: a signal stopped it; it has been saved.
     """
     state = read_state(folder)
@@ -95,22 +98,27 @@ def resume(config: dict[str, Any], folder: Path, optimizer_changes: Mapping[str,
         content = read_checkpoint(checkpoint) if checkpoint else None
         if content is not None and finished(state, content, config, optimizer_changes):
             print(f"{folder} is finished; to train longer, add trainer.max_epochs=...")
-            return state.metrics
-        parts = prepared(config, fresh=checkpoint is None)
+            return folder
+        components = prepared(config, fresh=checkpoint is None)
+        if content is not None:
+            components.dataset.prepare_data()
+            components.dataset.setup("fit")
+            check_same_data(components.dataset.fingerprint(), content["data"], folder, accept_changed_data)
         rewind(folder, content["events"] if content else {})
         state.state, state.reason = "running", ""
-        run = Run(config, folder, parts, state)
+        run = Run(config, folder, components, state)
         run.checkpoint, run.optimizer_changes = checkpoint, dict(optimizer_changes)
         where = f"step {content['global_step']}" if content else "the start (nothing was saved yet)"
         print(f"resuming {folder} from {where}")
-        return run.go()
+        run.go()
+    return folder
 
 
 def join(folder: Path) -> None:
     """Takes part, as a further process, in the run that the first process began in `folder`."""
     passed = ddp.read_handover(folder)
-    parts = prepared(passed["config"], fresh=not passed["checkpoint"])
-    run = Run(passed["config"], folder, parts, read_state(folder))
+    components = prepared(passed["config"], fresh=not passed["checkpoint"])
+    run = Run(passed["config"], folder, components, read_state(folder))
     run.checkpoint = Path(passed["checkpoint"]) if passed["checkpoint"] else None
     run.optimizer_changes = passed["optimizer_changes"]
     run.go()
@@ -125,82 +133,93 @@ def finished(
     return state.state == "finished" and bool(ended) and not changes
 
 
-def prepared(config: Mapping[str, Any], fresh: bool = True) -> Parts:
+def prepared(config: Mapping[str, Any], fresh: bool = True) -> Components:
     """Builds the parts, with the initial weights that the seed gives; a fresh start takes those of `init_from`."""
     torch.manual_seed(mix(config["seed"]))
-    parts = build_parts(config)
-    module, node = parts.module, config.get("init_from")
+    components = build_components(config)
+    module, node = components.module, config.get("init_from")
     if fresh:
-        module.start = begin(parts.encoder, node, table_keys(parts.encoder, parts.dataset), say=not ddp.is_worker())
+        keys = table_keys(components.encoder, components.dataset)
+        module.start = begin(components.encoder, node, keys, say=not ddp.is_worker())
     else:
         module.start = Start(node)
-    return parts
+    return components
 
 
 class Run:
     """The steps of a run, once its parts are built and its folder is held."""
 
-    def __init__(self, config: dict[str, Any], folder: Path, parts: Parts, state: RunState) -> None:
-        self.config, self.folder, self.parts, self.state = config, folder, parts, state
+    def __init__(self, config: dict[str, Any], folder: Path, components: Components, state: RunState) -> None:
+        self.config, self.folder, self.components, self.state = config, folder, components, state
         self.checkpoint: Path | None = None
         self.optimizer_changes: dict[str, Any] = {}
-        self.events = Events(folder)
-        self.trainer = make_trainer(config["trainer"], folder, self.events, parts.callbacks)
+        dataset = components.dataset
+        state.data_options = {
+            "locations": list(dataset.locations),
+            "no_effect": list(dataset.no_effect),
+            "training_only": list(dataset.training_only),
+        }
+        self.board = Events(folder)
+        self.view = LightningTraining(components.module, components.probes, self.board, folder)
+        self.trainer = make_trainer(config["trainer"], components.callbacks, self.view)
 
-    def go(self) -> dict[str, float]:
+    def go(self) -> None:
         """Fits, tests, probes, writes the artifact; whatever happens, `run.json` says so."""
         if self.trainer.is_global_zero:
+            clear_temporary(self.folder)
+            # First the state: a folder with a configuration is a run, and has one.
             self.state.write(self.folder)
-        several = self.trainer.world_size > 1
-        if several:
-            if self.trainer.strategy.root_device.type == "cpu":
-                ddp.share_cores(self.trainer.world_size)
-            if not ddp.is_worker():
-                ddp.prepare_launch(self.folder, self.handover())
-        handlers = {s: signal.signal(s, stop_at_once) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            self.parts.dataset.prepare_data()
-            self.parts.dataset.setup("fit")
-            if self.trainer.is_global_zero:
-                print_summary(self.parts)
-                if self.checkpoint is None:
-                    self.events.begin(
-                        settings_of(self.config, self.state), yaml.safe_dump(self.config, sort_keys=False)
-                    )
-            self.fit()
-            return self.finish()
-        except StoppedError as error:
-            self.end("stopped", str(error))
-            raise
-        except BaseException as error:
-            self.end("failed", str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
-            raise
-        finally:
-            for signum, handler in handlers.items():
-                signal.signal(signum, handler)
-            if several and not ddp.is_worker():
-                ddp.clean_up(self.folder)
+            write_config(self.folder, self.config)
+        with ddp.processes(self.trainer, self.folder, self.handover()), handled(stop_at_once):
+            try:
+                self.read_data()
+                self.fit()
+                self.finish()
+            except StoppedError as error:
+                self.end("stopped", str(error))
+                if not ddp.is_worker():
+                    print(f"{error}; continue with:\n{self.command()}", flush=True)
+                raise
+            except BaseException as error:
+                self.end("failed", first_line(error))
+                raise
+
+    def command(self) -> str:
+        """What to type to continue; in Python where classes were handed over there."""
+        if self.state.handed:
+            return f"embloom.resume({str(self.folder)!r}, parts=...)"
+        return resume_command(self.folder, self.state.config_dirs)
 
     def handover(self) -> dict[str, Any]:
         """What further processes need to build the same run; see `join`."""
         checkpoint = str(self.checkpoint) if self.checkpoint else None
         return {"config": self.config, "checkpoint": checkpoint, "optimizer_changes": self.optimizer_changes}
 
+    def read_data(self) -> None:
+        """Sets the dataset up and says what will be trained."""
+        self.components.dataset.prepare_data()
+        self.components.dataset.setup("fit")
+        self.view.data = self.components.dataset.fingerprint()
+        if self.trainer.is_global_zero:
+            print_summary(self.components)
+            if self.checkpoint is None:
+                text = yaml.safe_dump(self.config, sort_keys=False)
+                self.board.begin(flat_settings(self.config, self.state), text)
+
     def fit(self) -> None:
         """Trains, from the checkpoint if there is one; an encoder that is computed (PCA) is computed first."""
         (self.folder / "checkpoints").mkdir(exist_ok=True)
-        module = self.parts.module
-        compute: Callable[..., None] | None = getattr(module.encoder, "fit", None)
-        if self.checkpoint is None and compute is not None and not module.start.names:
-            dataset = self.parts.dataset
+        module, dataset = self.components.module, self.components.dataset
+        if self.checkpoint is None and self.components.encoder.computed and not module.start.names:
             batches = dataset.loader("train", every_rank=True)
-            wire = module.encode_wire
-            compute(wire.renamed(dataset.transform(batch, False)) for batch in batches)
+            self.components.encoder.fit(module.encode.renamed(dataset.transform(b, "embed")) for b in batches)
         if not any(p.requires_grad for p in module.parameters()):
+            if next(module.parameters(), None) is not None:
+                print("nothing is trained: every weight is frozen")
             return
         module.optimizer_changes = self.optimizer_changes
         try:
-            self.trainer.fit(module, datamodule=self.parts.dataset, ckpt_path=self.checkpoint, weights_only=True)
+            self.trainer.fit(module, datamodule=dataset, ckpt_path=self.checkpoint, weights_only=True)
         except NonFiniteError as error:
             raise ValueError(f"{error}\n{self.advice_on_nan()}") from error
 
@@ -215,69 +234,41 @@ class Run:
         smaller = f"optimizer.lr={self.config['optimizer'].get('lr', 0.001) / 10:g}"
         return (
             f"the last good checkpoint is {good} (step {step}): continue from it with a smaller learning rate, "
-            f"embloom resume {shlex.quote(str(self.folder))} {smaller}, "
+            f"{self.command()} {smaller}, "
             "or with trainer.gradient_clip_val=1"
         )
 
-    def finish(self) -> dict[str, float]:
+    def finish(self) -> None:
         """What follows training: test, probes and the artifact, on the best weights or the last."""
         self.state.step, self.state.epoch = self.trainer.global_step, self.trainer.current_epoch
-        metrics = {f"val/{name}": value for name, value in self.parts.module.validated.items()}
+        self.choose_weights()
+        self.trainer.test(self.components.module, datamodule=self.components.dataset, verbose=False)
+        if not self.trainer.is_global_zero:
+            return
+        found = probed(self.components, self.view)
+        self.board.scalars(found.values, self.state.step)
+        self.state.metrics = {**self.view.metrics, **found.values}
+        self.state.failed_probes = found.failed
+        keep(self.components, self.view, self.state, self.config)
+        text = json.dumps(self.state.metrics, indent=2).encode()
+        write_whole(self.folder / METRICS, lambda file: file.write(text))
+        self.end("finished", "; ".join(f"probe {name} failed: {why}" for name, why in found.failed.items()))
+        for tag, value in self.state.metrics.items():
+            print(f"{tag:<40} {value:.4f}")
+        for name, why in found.failed.items():
+            print(f"warning: probe.{name} failed, the rest is there: {why}", file=sys.stderr)
+        print(f"done: {self.folder}")
+
+    def choose_weights(self) -> None:
+        """Loads the best weights, where those count; where they cannot be read, the last ones do."""
         best = self.folder / "checkpoints" / BEST
         if self.config["evaluate"] == "best" and best.exists():
-            self.parts.module.load_state_dict(read_checkpoint(best)["state_dict"])
-        self.trainer.test(self.parts.module, datamodule=self.parts.dataset, verbose=False)
-        metrics |= {k: float(v) for k, v in self.trainer.callback_metrics.items() if k.startswith("test/")}
-        if self.trainer.is_global_zero:
-            metrics |= self.probe()
-            self.state.metrics = metrics
-            self.keep(metrics)
-            write_whole(self.folder / METRICS, lambda file: file.write(json.dumps(metrics, indent=2).encode()))
-            self.end("finished", "")
-            for tag, value in metrics.items():
-                print(f"{tag:<40} {value:.4f}")
-            print(f"done: {self.folder}")
-        return metrics
-
-    def probe(self) -> dict[str, float]:
-        """Measures the embedding: fitted to the training split, scored on the test split."""
-        if not self.parts.probes:
-            return {}
-        module = self.parts.module
-        device = self.trainer.strategy.root_device
-        module.to(device)
-        frozen = freeze(module.encoder, self.parts.dataset, of=module.of, device=device, score="test")
-        values = {f"probe/{k}": v for probe in self.parts.probes.values() for k, v in probe(frozen).items()}
-        self.events.scalars(values, self.state.step)
-        return values
-
-    def keep(self, metrics: Mapping[str, float]) -> None:
-        """Writes the artifact."""
-        about = {
-            "embloom_version": __version__,
-            "versions": {name: version(name) for name in ("torch", "lightning", "safetensors")},
-            "names": {"dataset": self.state.dataset, "encoder": self.state.encoder, "loss": self.state.loss},
-            "labels": self.parts.dataset.names,
-            "data": self.parts.dataset.fingerprint(),
-            "config": self.config,
-            "started_from": self.parts.module.start.origin or None,
-            "metrics": dict(metrics),
-            "trained": {
-                "epochs": self.state.epoch,
-                "steps": self.state.step,
-                "at": time.strftime("%Y-%m-%d"),
-            },
-        }
-        encoder: nn.Module = self.parts.module.encoder
-        artifact.save(
-            self.folder / "embeddings",
-            encoder=encoder,
-            node=self.config["encoder"],
-            supplied=self.parts.supplied,
-            inputs=self.parts.dataset.inputs(),
-            about=about,
-            keys=table_keys(encoder, self.parts.dataset),
-        )
+            try:
+                state = read_checkpoint(best)["state_dict"]
+            except ValueError as error:
+                print(f"warning: {error}: the last weights are tested and kept instead", file=sys.stderr)
+                return
+            self.components.module.load_state_dict(state)
 
     def end(self, state: str, reason: str) -> None:
         """Records how the run ended."""
@@ -287,28 +278,7 @@ class Run:
         self.state.step = max(self.state.step, self.trainer.global_step)
         self.state.epoch = max(self.state.epoch, self.trainer.current_epoch)
         try:
-            self.events.close()
+            self.board.close()
             self.state.write(self.folder)
         except OSError as error:  # the disk that stopped the run may be full for this too
             print(f"warning: could not record that the run {state}: {error}", file=sys.stderr)
-
-
-def stop_at_once(signum: int, frame: FrameType | None) -> None:
-    """Outside the training steps there is nothing to save."""
-    raise StoppedError(signum)
-
-
-def settings_of(config: Mapping[str, Any], state: RunState) -> dict[str, Any]:
-    """The configuration as flat settings, for the HParams tab."""
-    flat: dict[str, Any] = {"dataset": state.dataset, "encoder": state.encoder, "loss": state.loss}
-
-    def walk(prefix: str, node: Any) -> None:
-        if isinstance(node, Mapping):
-            for key, value in node.items():
-                walk(f"{prefix}.{key}" if prefix else str(key), value)
-        elif node is not None and not prefix.endswith("_target_"):
-            flat[prefix] = node
-
-    for group in ("dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "init_from", "seed"):
-        walk(group, config.get(group))
-    return flat

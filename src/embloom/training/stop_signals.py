@@ -3,58 +3,54 @@
 from __future__ import annotations
 
 import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-
-from embloom.callbacks.checkpoints import Checkpoints, StoppedError
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
-class StopSignals(Callback):
+class StoppedError(BaseException):
+    """The run was told to stop by a signal. No `Exception`: nobody who handles what may go wrong means this."""
+
+    def __init__(self, signum: int) -> None:
+        self.signum = signum
+        super().__init__(f"stopped by {signal.Signals(signum).name}")
+
+
+@contextmanager
+def handled(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+    """Has the signals that stop a process call `handler`; elsewhere than in the main thread they cannot be caught."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {signum: signal.signal(signum, handler) for signum in STOPPING}
+    try:
+        yield
+    finally:
+        for signum, previous in before.items():
+            signal.signal(signum, previous)
+
+
+def stop_at_once(signum: int, frame: FrameType | None) -> None:
+    """Outside the training steps there is nothing to save."""
+    raise StoppedError(signum)
+
+
+class StopRequest:
     """Stops after the step that is under way, or after the validation if one is next.
 
     A second signal stops at once, without saving; what was saved before is still there to resume from.
     """
 
     def __init__(self) -> None:
-        self.received: int | None = None
-        self.before: dict[int, Any] = {}
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Takes the signals over, after Lightning has."""
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            self.before[signum] = signal.signal(signum, self.handle)
+        self.signum: int | None = None
 
     def handle(self, signum: int, frame: FrameType | None) -> None:
         """Takes note; a second time, stops at once."""
-        if self.received is not None:
+        if self.signum is not None:
             raise StoppedError(signum)
-        self.received = signum
+        self.signum = signum
         print("\nstopping after this step; once more to stop at once without saving", flush=True)
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Has the checkpoint callback, which comes after this one, save and stop; all processes together."""
-        stop = self.received is not None
-        if trainer.world_size > 1:
-            stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
-        if stop:
-            for callback in trainer.checkpoint_callbacks:
-                if isinstance(callback, Checkpoints):
-                    callback.stop_signal = self.received or signal.SIGTERM
-
-    def give_back(self) -> None:
-        """Puts the handlers back that were there before."""
-        for signum, handler in self.before.items():
-            signal.signal(signum, handler)
-        self.before.clear()
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """See `give_back`."""
-        self.give_back()
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """See `give_back`."""
-        self.give_back()

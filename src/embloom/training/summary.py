@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
-from embloom.training.components import Parts
+from embloom.training.components import Components
 
 RULE_OF_THUMB = 10
 FAR_BELOW = 1.0
 
 
-def print_summary(parts: Parts) -> None:
+def print_summary(components: Components) -> None:
     """Prints the embedding layers, the parameters, and training examples per parameter."""
-    console = Console()
-    encoder, loss = count(parts.encoder), count(parts.module.loss)
-    examples = parts.dataset.fingerprint()["rows"]["train"]
+    console = Console(force_jupyter=False)
+    encoder, loss = count(components.encoder), count(components.module.loss)
+    examples = components.dataset.rows()["train"]
     layers = Table("embedding layer", "width", box=None, pad_edge=False)
-    sizes: dict[str, int] = parts.encoder.sizes  # type: ignore[assignment]
-    for name, width in sizes.items():
+    for name, width in components.encoder.sizes.items():
         layers.add_row(name, f"{width:,}")
     console.print(layers)
     heads = f" + {loss:,} in the losses" if loss else ""
@@ -36,6 +36,6 @@ def print_summary(parts: Parts) -> None:
         )
 
 
-def count(module: object) -> int:
+def count(module: nn.Module) -> int:
     """Trainable parameters."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)  # type: ignore[attr-defined]
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)

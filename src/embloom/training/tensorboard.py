@@ -10,6 +10,8 @@ from typing import Any
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from embloom.files.run_state import RunState
+
 
 class Events(TensorBoardLogger):
     """Writes events straight into the run folder, so that TensorBoard shows a run by its folder's name.
@@ -82,3 +84,19 @@ def rewind(folder: Path, position: Mapping[str, int]) -> None:
             path.unlink()
         elif path.stat().st_size > size:
             os.truncate(path, size)
+
+
+def flat_settings(config: Mapping[str, Any], state: RunState) -> dict[str, Any]:
+    """The configuration as flat settings, for the HParams tab."""
+    flat: dict[str, Any] = {"dataset": state.dataset, "encoder": state.encoder, "loss": state.loss}
+
+    def walk(prefix: str, node: Any) -> None:
+        if isinstance(node, Mapping):
+            for key, value in node.items():
+                walk(f"{prefix}.{key}" if prefix else str(key), value)
+        elif node is not None and not prefix.endswith("_target_"):
+            flat[prefix] = node
+
+    for group in ("dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "init_from", "seed"):
+        walk(group, config.get(group))
+    return flat

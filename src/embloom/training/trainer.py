@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Trainer
 
-from embloom.files.checkpoint import AtomicCheckpointIO
-from embloom.training.lightning_internals import NoProfiler, grouped
-from embloom.training.stop_signals import StopSignals
-from embloom.training.tensorboard import Events
+from embloom.callbacks.base import Callback
+from embloom.files.tensors import first_line
+from embloom.training.lightning_internals import AtomicCheckpointIO, Moments, NoProfiler, quiet_lightning
+from embloom.training.view import LightningTraining
+
+OURS = ("matmul_precision", "min_batches")  # settings of the group `trainer` that are not Lightning's
 
 
-def make_trainer(options: Mapping[str, Any], folder: Path, events: Events, callbacks: Sequence[Callback]) -> Trainer:
+def make_trainer(options: Mapping[str, Any], callbacks: Mapping[str, Callback], run: LightningTraining) -> Trainer:
     """Lightning's trainer, from the `trainer` group and what embloom brings itself.
 
     Args:
         options: the configuration's node.
-        folder: the run folder.
-        events: what logs.
-        callbacks: the configuration's.
+        callbacks: the configuration's, by name.
+        run: what they see; gets the trainer.
 
     Raises:
         ValueError: Lightning refuses an option.
     """
     quiet_lightning()
-    passed = dict(options)
-    precision = passed.pop("matmul_precision", None)
+    precision = options.get("matmul_precision")
     if precision and torch.cuda.is_available():
         torch.set_float32_matmul_precision(precision)
     try:
-        return Trainer(
-            **passed,
-            logger=events,
-            callbacks=grouped([*callbacks, StopSignals()]),
+        run.trainer = Trainer(
+            **{key: value for key, value in options.items() if key not in OURS},
+            logger=run.board,
+            callbacks=[Moments(callbacks, run)],
             profiler=NoProfiler(),
-            default_root_dir=folder,
+            default_root_dir=run.folder,
             plugins=[AtomicCheckpointIO()],
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -50,25 +47,9 @@ def make_trainer(options: Mapping[str, Any], folder: Path, events: Events, callb
             enable_autolog_hparams=False,
         )
     except (TypeError, ValueError) as error:
-        raise ValueError(f"trainer: {str(error).strip().splitlines()[0]}") from error
+        raise ValueError(f"trainer: {first_line(error)}") from error
     except Exception as error:
         if type(error).__name__ == "MisconfigurationException":
-            raise ValueError(f"trainer: {str(error).strip().splitlines()[0]}") from error
+            raise ValueError(f"trainer: {first_line(error)}") from error
         raise
-
-
-def quiet_lightning() -> None:
-    """Silences what Lightning says at every start; embloom says what matters itself."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (
-        ".*does not have many workers.*",
-        ".*is smaller than the logging interval.*",
-        ".*Checkpoint directory.*",
-        ".*LeafSpec.*",
-        ".*in eval mode at the start of training.*",  # a frozen model means to be
-        ".*treespec.*",
-        ".*sync_dist=True.*",  # the values logged are those of all processes already
-    ):
-        warnings.filterwarnings("ignore", message=message)
-    warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
+    return run.trainer

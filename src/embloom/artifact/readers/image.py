@@ -1,8 +1,10 @@
-"""How pictures become rows of pixels: size, channels, and reading files of any mode."""
+"""How images become rows of pixels: size, channels, and reading files of any mode."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +15,32 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from embloom.artifact.readers.base import Inputs, Part, Reader, in_parts
+from embloom.artifact.readers.columns import ColumnsReader
+from embloom.assembly.parameters import choices, positive_integers
+from embloom.files.finding import IMAGES, files_at, setting
+from embloom.files.tables import is_table, table_rows
+from embloom.files.tensors import first_line
+
 CHANNELS = {"gray": 1, "rgb": 3, "red": 1, "green": 1, "blue": 1, "yellow": 1}
 # ITU-R BT.601 luma, the weights that Pillow's "L" uses too.
 LUMA = (0.299, 0.587, 0.114)
 MODES = ("pad", "resize")
+THREADS = 4
+PATHS = "; if it lists paths of images, name their column with --column NAME"
+PIXELS = "EMBLOOM_MAX_PIXELS"  # environment: of an image file, before it is scaled
+MOST_PIXELS = 40_000_000
 
 
 @dataclass(frozen=True)
-class Pixels:
-    """Brings pictures to rows of `channels * side * side` bytes.
+class ImageReader(Reader):
+    """Brings images to rows of `channels * side * side` bytes.
 
     Args:
         side: height and width of the result, in pixels.
         channels: `gray`, `rgb`, one of `red`, `green`, `blue`, or `yellow` (how yellow a pixel is: the smaller
             of red and green, less blue). What is left out here, no encoder can learn.
-        fit: `pad` centres a smaller picture on black and keeps its pixels; `resize` scales it, bilinear.
+        fit: `pad` centres a smaller image on black and keeps its pixels; `resize` scales it, bilinear.
 
     Raises:
         ValueError: unknown channels or fit, or a side below 1.
@@ -37,13 +50,17 @@ class Pixels:
     channels: str = "gray"
     fit: str = "resize"
 
+    kind = "image"
+    example = "['one.png', 'two.png']"
+
     def __post_init__(self) -> None:
-        if self.channels not in CHANNELS:
-            raise ValueError(f"dataset.channels={self.channels}: it must be one of {', '.join(CHANNELS)}")
-        if self.fit not in MODES:
-            raise ValueError(f"dataset.fit={self.fit}: it must be pad or resize")
-        if not isinstance(self.side, int) or self.side < 1:
-            raise ValueError(f"dataset.side={self.side}: it must be a whole number of at least 1")
+        choices(CHANNELS, channels=self.channels)
+        choices(MODES, fit=self.fit)
+        positive_integers(side=self.side)
+
+    def options(self) -> dict[str, Any]:
+        """Side, channels and fit."""
+        return asdict(self)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -56,10 +73,10 @@ class Pixels:
         return CHANNELS[self.channels] * self.side**2
 
     def rows(self, images: Tensor) -> Tensor:
-        """Pictures of one size, uint8 (N, H, W) or (N, H, W, 3) -> uint8 (N, size).
+        """Images of one size, uint8 (N, H, W) or (N, H, W, 3) -> uint8 (N, size).
 
         Raises:
-            ValueError: `pad` is asked to shrink a picture.
+            ValueError: `pad` is asked to shrink an image.
         """
         planes = self.select(images)
         height, width = planes.shape[-2:]
@@ -88,9 +105,7 @@ class Pixels:
         """Centres (N, C, H, W) on black; an odd pixel goes below and to the right."""
         height, width = planes.shape[-2:]
         if max(height, width) > self.side:
-            raise ValueError(
-                f"dataset.side={self.side} is smaller than the pictures ({height}x{width}): use dataset.fit=resize"
-            )
+            raise ValueError(f"side={self.side} is smaller than the images ({height}x{width}): use dataset.fit=resize")
         top, left = (self.side - height) // 2, (self.side - width) // 2
         return F.pad(planes, (left, self.side - width - left, top, self.side - height - top))
 
@@ -102,20 +117,30 @@ class Pixels:
         return scaled.round().clamp(0, 255).to(torch.uint8)
 
     def read(self, path: Path) -> Tensor:
-        """One picture file -> uint8 (size,).
+        """One image file -> uint8 (size,).
 
         Raises:
-            OSError, ValueError: the file is no picture that Pillow reads.
+            OSError, ValueError: the file is no image that Pillow reads.
         """
         with Image.open(path) as opened:
+            limit = setting(PIXELS, MOST_PIXELS)
+            if opened.width * opened.height > limit:
+                raise ValueError(
+                    f"{opened.width}x{opened.height} pixels are more than {limit:,}: scale it down, or set {PIXELS}"
+                )
             return self.rows(torch.from_numpy(as_rgb(opened))[None])[0]
+
+    def __call__(self, inputs: Any) -> dict[str, Tensor]:
+        """`image` and `features`, the same rows; see `of_any`."""
+        rows = self.of_any(inputs)
+        return {"image": rows, "features": rows}
 
     def of_any(self, inputs: Any) -> Tensor:
         """New inputs for a trained encoder -> float (N, size) in 0..1.
 
         Args:
-            inputs: rows of floats (N, size), taken as they are; uint8 or float pictures (N, H, W[, 3]); or a
-                list of Pillow pictures or of paths.
+            inputs: rows of floats (N, size), taken as they are; uint8 or float images (N, H, W[, 3]); or a
+                list of Pillow images or of paths.
 
         Raises:
             ValueError: the shape fits none of these.
@@ -123,10 +148,10 @@ class Pixels:
         if isinstance(inputs, (str, Path, Image.Image)):
             inputs = [inputs]
         if isinstance(inputs, (list, tuple)) and inputs and isinstance(inputs[0], (str, Path)):
-            return torch.stack([self.read(Path(p)) for p in inputs]).float() / 255
+            return torch.stack([self.checked(Path(p)) for p in inputs]).float() / 255
         if isinstance(inputs, (list, tuple)) and inputs and isinstance(inputs[0], Image.Image):
-            pictures = [self.rows(torch.from_numpy(as_rgb(p))[None])[0] for p in inputs]
-            return torch.stack(pictures).float() / 255
+            images = [self.rows(torch.from_numpy(as_rgb(p))[None])[0] for p in inputs]
+            return torch.stack(images).float() / 255
         tensor = torch.as_tensor(inputs)
         if tensor.ndim == 2 and tensor.shape[1] == self.size:
             return tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor.float()
@@ -135,17 +160,54 @@ class Pixels:
                 tensor = (tensor * 255).round().clamp(0, 255).to(torch.uint8)
             return self.rows(tensor).float() / 255
         raise ValueError(
-            f"inputs of shape {tuple(tensor.shape)} fit neither rows (N, {self.size}) nor pictures "
+            f"inputs of shape {tuple(tensor.shape)} fit neither rows (N, {self.size}) nor images "
             "(N, height, width) or (N, height, width, 3)"
         )
 
+    def open(self, path: str, column: str | None, size: int) -> Inputs:
+        """An image, a folder or a glob of images, or a CSV file with a column of paths or one for each pixel."""
+        place = Path(path).expanduser()
+        if place.is_file() and is_table(place):
+            if column is None:
+                rows = ColumnsReader({"image": {"width": self.size, "dtype": "float32"}}).parts(place, size, PATHS)
+                return Inputs(Part(part.names, torch.tensor(part.inputs["image"])) for part in rows)
+            beside = (str(place.parent / row[0]) for row in table_rows(place, (column,), "name it with --column NAME"))
+            return Inputs(self.parts(beside, size))
+        paths = files_at(path, "image", IMAGES)
+        return Inputs(self.parts(map(str, paths), size), len(paths))
+
+    def parts(self, paths: Iterable[str], size: int) -> Iterator[Part]:
+        """Rows of floats in 0..1, a part at a time, decoded in threads."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            for names in in_parts(paths, size):
+                rows = list(pool.map(lambda name: self.checked(Path(name)), names))
+                yield Part(names, torch.stack(rows).float() / 255)
+
+    def checked(self, path: Path, advice: str = "repair or remove it") -> Tensor:
+        """One image file -> uint8 (size,).
+
+        Raises:
+            ValueError: it cannot be read; names the file.
+        """
+        try:
+            return self.read(path)
+        except Exception as error:  # Pillow's decoders raise almost anything on broken input
+            if isinstance(error, ValueError) and str(error).startswith("side="):
+                raise
+            raise ValueError(f"cannot read the image {path} ({first_line(error)}): {advice}") from error
+
+    def examples(self) -> dict[str, tuple[Tensor, dict[int, str]]]:
+        """Three images of noise."""
+        rows = torch.rand(3, self.size)
+        return {"image": (rows, {0: "batch"}), "features": (rows, {0: "batch"})}
+
 
 def as_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """Any Pillow picture -> uint8 (H, W, 3): upright, 16 bits scaled, transparency laid on white."""
+    """Any Pillow image -> uint8 (H, W, 3): upright, 16 bits scaled, transparency laid on white."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, dtype=np.float64)
-        # "I;16" and "I" hold 16-bit pictures, "F" is customary in 0..1 or 0..255.
+        # "I;16" and "I" hold 16-bit images, "F" is customary in 0..1 or 0..255.
         scale = 255 / 65535 if image.mode.startswith("I") else (255 if values.max(initial=0) <= 1 else 1)
         gray = np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
         return np.repeat(gray[..., None], 3, axis=2)

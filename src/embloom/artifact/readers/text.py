@@ -1,9 +1,10 @@
-"""Texts to the numbers of their words in a vocabulary, for datasets and for new texts alike."""
+"""Texts to token ids, for datasets and for new texts alike."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,39 +12,71 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from embloom.data.tokenize import BREAK, Block, BlockTokenizer, TextOptions
+from embloom.artifact.readers.base import Inputs, Part, Reader, in_parts, numbered
+from embloom.artifact.readers.tokenizer import BREAK, PATTERN, Block, BlockTokenizer, TextOptions
+from embloom.files.finding import files_at, opened
+from embloom.files.tables import is_table, table_rows
 
 TEXTS = 10_000  # tokenized together, which bounds the memory beside the result
 
 
-class Words:
-    """Turns texts into word numbers.
+class TextReader(Reader):
+    """Turns texts into token ids.
 
     Args:
-        options: how a text is cut into words; `options.document` does not matter, a text is a document.
+        pattern: see `TextOptions`, as `lowercase` and `tokenizer`.
+        lowercase: fold the case.
+        tokenizer: instead of the pattern.
         vocabulary: the words that are numbered, in order; others are left out. None: every word, see `counted`.
+        keys: column -> names of its numbers, of which those of `token` are the vocabulary.
     """
 
-    def __init__(self, options: TextOptions, vocabulary: Sequence[str] | None = None) -> None:
-        self.tokenizer = BlockTokenizer(options)
+    kind = "text"
+    example = "['a text']"
+
+    def __init__(
+        self,
+        pattern: str = PATTERN,
+        lowercase: bool = True,
+        tokenizer: str | None = None,
+        vocabulary: Sequence[str] | None = None,
+        keys: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.text = TextOptions(pattern, lowercase, "line", tokenizer)  # to a reader a text is a document
+        self.tokenizer = BlockTokenizer(self.text)
+        vocabulary = (keys or {}).get("token") if vocabulary is None else vocabulary
         self.known = None if vocabulary is None else {word: number for number, word in enumerate(vocabulary)}
         self.place = np.zeros(0, np.int64)
 
-    @classmethod
-    def described(cls, about: Mapping[str, Any], vocabulary: Sequence[str]) -> Words:
-        """From what an artifact's card says of its texts."""
-        options = TextOptions(about["pattern"], about["lowercase"], "line", about.get("tokenizer"))
-        return cls(options, vocabulary)
+    def options(self) -> dict[str, Any]:
+        """How texts are cut into words; the vocabulary is among the keys."""
+        return {"pattern": self.text.pattern, "lowercase": self.text.lowercase, "tokenizer": self.text.tokenizer}
 
-    def __call__(self, texts: Iterable[str]) -> dict[str, Tensor]:
+    def open(self, path: str, column: str | None, size: int) -> Inputs:
+        """A file with one text a line, a CSV file, or a folder or glob of files with one text each."""
+        place = Path(path).expanduser()
+        if place.is_file() and is_table(place):
+            cells = table_rows(place, (column or "text",), "name it with --column NAME")
+            return Inputs(numbered((row[0] for row in cells), size))
+        if place.is_file():
+            return Inputs(numbered(lines(place), size))
+        files = files_at(path, "text file")
+        return Inputs(file_parts(files, size), len(files))
+
+    def examples(self) -> dict[str, tuple[Tensor, dict[int, str]]]:
+        """Three texts of three, one and two words."""
+        token = torch.arange(6) % max(1, len(self.known or {}))
+        return {"token": (token, {0: "words"}), "length": (torch.tensor([3, 1, 2]), {0: "batch"})}
+
+    def __call__(self, inputs: Iterable[str]) -> dict[str, Tensor]:
         """Texts -> `token`, the numbers (T,) of all their words, and `length`, the words of each text (N,)."""
-        parts = [self.of_some(some) for some in batched(texts, TEXTS)]
+        parts = [self.of_some(some) for some in in_parts([inputs] if isinstance(inputs, str) else inputs, TEXTS)]
         tokens = np.concatenate([ids for ids, _ in parts]) if parts else np.zeros(0, np.int32)
         lengths = np.concatenate([found for _, found in parts]) if parts else np.zeros(0, np.int64)
         return {"token": torch.from_numpy(tokens), "length": torch.from_numpy(lengths)}
 
     def of_some(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Word numbers of texts that fit into memory, and how many words each has."""
+        """Token ids of texts that fit into memory, and how many words each has."""
         data = "\n".join(text.replace("\n", " ") for text in texts).encode(errors="replace")
         ids = self.tokenizer(Block(data, starts_document=True))
         word = self.numbers()[ids]
@@ -91,7 +124,7 @@ def counted(
 
 
 def renumbered(columns: Mapping[str, Tensor], place: Tensor) -> dict[str, Tensor]:
-    """`token` and `length` with other word numbers, without the words that have none."""
+    """`token` and `length` with other token ids, without the words that have none."""
     token = place[columns["token"].long()]
     text = torch.repeat_interleave(torch.arange(len(columns["length"])), columns["length"])
     keep = token >= 0
@@ -101,8 +134,18 @@ def renumbered(columns: Mapping[str, Tensor], place: Tensor) -> dict[str, Tensor
     }
 
 
-def batched(items: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Lists of up to `size` items."""
-    stream = iter(items)
-    while some := list(islice(stream, size)):
-        yield some
+def lines(path: Path) -> Iterator[str]:
+    """The lines of a text file; an empty one is a text too."""
+    with opened(path) as file:
+        for line in file:
+            yield line.rstrip("\r\n")
+
+
+def file_parts(files: Sequence[Path], size: int) -> Iterator[Part]:
+    """One text a file."""
+    for some in in_parts(files, size):
+        texts = []
+        for file in some:
+            with opened(file) as stream:
+                texts.append(stream.read())
+        yield Part([str(file) for file in some], texts)

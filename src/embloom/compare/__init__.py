@@ -1,1 +1,0 @@
-"""Compares runs: settings, probes, losses, curves, maps of the embeddings."""

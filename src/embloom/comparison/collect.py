@@ -1,0 +1,236 @@
+"""Reads run folders for a comparison: which settings differ, which runs differ by their seed only.
+
+Imports nothing heavy: the terminal table needs neither torch nor the data.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from embloom.files.run_config import read_config
+from embloom.files.run_folder import find_runs, is_locked
+from embloom.files.run_state import RunState, read_state
+
+NAMED = ("dataset", "encoder", "loss")
+NOT_THE_MODEL = ("callbacks", "probe")
+
+
+@dataclass
+class Recorded:
+    """One run, as its folder tells it.
+
+    Attributes:
+        folder: the run folder.
+        state: what `run.json` says; the state of a run that nobody holds any more is `killed`.
+        config: its whole configuration.
+        settings: the configuration flat, with the names of dataset, encoder and loss.
+        name: what tells it apart from the others of a comparison.
+    """
+
+    folder: Path
+    state: RunState
+    config: dict[str, Any]
+    settings: dict[str, Any]
+    name: str = ""
+
+    @property
+    def locations(self) -> list[str]:
+        """The dataset's options that say where the data is."""
+        return self.state.data_options.get("locations", [])
+
+    @property
+    def training_only(self) -> list[str]:
+        """The dataset's options that change nothing about held-out samples."""
+        return self.state.data_options.get("training_only", [])
+
+    def has_effect(self, key: str) -> bool:
+        """Whether a setting can change a result."""
+        return key.removeprefix("dataset.") not in self.state.data_options.get("no_effect", []) or key[:8] != "dataset."
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The final metrics by tag; empty where the run did not end."""
+        return self.state.metrics
+
+
+@dataclass
+class Row:
+    """Runs that differ by their seed only; most often one."""
+
+    runs: list[Recorded]
+    settings: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+    def values(self, tag: str) -> list[float]:
+        """The metric in each run that has it."""
+        return [run.metrics[tag] for run in self.runs if tag in run.metrics]
+
+
+def folders(arguments: Sequence[str]) -> list[Path]:
+    """The run folders that the arguments mean: a run, a folder of runs (a sweep), or a pattern of either.
+
+    Raises:
+        ValueError: an argument means none.
+    """
+    found: dict[Path, Path] = {}
+    for argument in arguments:
+        places = [argument] if Path(argument).exists() else sorted(glob.glob(argument, recursive=True))
+        here = [folder for place in places for folder in find_runs(Path(place))]
+        if not here:
+            raise ValueError(f"{argument}: there is no run; see them with embloom runs")
+        found |= {folder.resolve(): folder for folder in here if folder.resolve() not in found}
+    return list(found.values())
+
+
+def read(folder: Path) -> Recorded:
+    """Reads one run folder.
+
+    Raises:
+        ValueError: it is none, or its files are damaged.
+    """
+    state = read_state(folder)
+    if state.state == "running" and not is_locked(folder):
+        state.state = "killed"
+    config = read_config(folder)
+    names = {group: getattr(state, group) for group in NAMED}
+    return Recorded(folder, state, config, {**names, **flat(config)})
+
+
+def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys; lists stay values."""
+    found: dict[str, Any] = {}
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def differing(runs: Sequence[Recorded]) -> list[str]:
+    """The settings in which the runs differ, those of dataset, encoder and loss first.
+
+    What follows from another choice (the layers that only one encoder has) is not listed again.
+    """
+    keys = dict.fromkeys(key for run in runs for key in run.settings)
+    return sorted((key for key in keys if _differs(key, runs)), key=lambda key: _order(key, list(keys)))
+
+
+def _differs(key: str, runs: Sequence[Recorded]) -> bool:
+    group = key.partition(".")[0]
+    if not all(run.has_effect(key) for run in runs):
+        return False
+    having = [run for run in runs if key in run.settings]
+    if key.endswith("._target_") and group in NAMED:
+        return any(len({_text(run.settings[key]) for run in part}) > 1 for part in _by_choice(having, group))
+    if len({_text(run.settings[key]) for run in having}) > 1:
+        return True
+    return any(len({key in run.settings for run in part}) > 1 for part in _by_choice(runs, group))
+
+
+def _by_choice(runs: Iterable[Recorded], group: str) -> list[list[Recorded]]:
+    """The runs, parted by the option that they chose in a group."""
+    parts: dict[str, list[Recorded]] = {}
+    for run in runs:
+        node = run.config.get(group)
+        chosen = node.get("_target_", sorted(node)) if isinstance(node, Mapping) else ""
+        parts.setdefault(_text([getattr(run.state, group, ""), chosen]), []).append(run)
+    return list(parts.values())
+
+
+def _order(key: str, keys: list[str]) -> tuple[int, int]:
+    group = key.partition(".")[0]
+    groups = [*NAMED, "optimizer", "scheduler", "trainer"]
+    return (-1 if key in NAMED else groups.index(group) if group in groups else len(groups)), keys.index(key)
+
+
+def rows(runs: Sequence[Recorded]) -> list[Row]:
+    """The runs in rows, one for those that differ by their seed only; sets the names of rows and runs."""
+    parts: dict[str, list[Recorded]] = {}
+    for run in runs:
+        same = {k: v for k, v in run.settings.items() if k != "seed" and run.has_effect(k)}
+        same = {k: v for k, v in same.items() if k.partition(".")[0] not in NOT_THE_MODEL}
+        parts.setdefault(_text(same), []).append(run)
+    found = [Row(part) for part in parts.values()]
+    differ = [key for key in differing(runs) if key.partition(".")[0] not in NOT_THE_MODEL]
+    single = all(len(row.runs) == 1 for row in found)
+    shown = [key for key in differ if single or key != "seed"]
+    for row in found:
+        row.settings = {key: row.runs[0].settings[key] for key in shown if key in row.runs[0].settings}
+    needed = _needed(found, shown)
+    for row in found:
+        row.name = named(row.settings, needed)
+    _name_runs(found)
+    return found
+
+
+def _needed(found: Sequence[Row], keys: Sequence[str]) -> list[str]:
+    """As many of the settings as it takes to tell the rows apart."""
+    needed: list[str] = []
+    apart = 1
+    for key in keys:
+        count = len({_text([row.settings.get(k, "-") for k in [*needed, key]]) for row in found})
+        if count > apart:
+            needed.append(key)
+            apart = count
+    return needed
+
+
+def named(settings: Mapping[str, Any], keys: Sequence[str]) -> str:
+    """What tells a row apart: `triplet, lr=0.01`; keys as short as they are clear."""
+    there = [key for key in keys if key in settings]
+    return ", ".join(
+        str(settings[key]) if key in NAMED else f"{short(key, keys)}={shown(settings[key])}" for key in there
+    )
+
+
+def short(key: str, keys: Sequence[str]) -> str:
+    """The shortest end of a dotted key that no other has."""
+    parts = key.removesuffix("._target_").split(".")
+    # A weight alone does not say of what.
+    for length in range(2 if parts[0] == "loss" else 1, len(parts)):
+        end = ".".join(parts[-length:])
+        if sum(other == end or other.endswith("." + end) for other in keys) == 1:
+            return end
+    return ".".join(parts)
+
+
+def shown(value: Any) -> str:
+    """A setting as people write it."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, str) and value.count(".") > 1 and value.replace(".", "").replace("_", "").isalnum():
+        return value.rpartition(".")[2]
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _name_runs(found: Sequence[Row]) -> None:
+    for row in found:
+        seeds = [run.settings.get("seed") for run in row.runs]
+        for run, seed in zip(row.runs, seeds, strict=True):
+            end = "" if len(row.runs) == 1 else f"seed={seed}"
+            if end and seeds.count(seed) > 1:
+                end = run.folder.name
+            run.name = ", ".join(part for part in (row.name, end) if part) or run.folder.name
+        row.name = row.name or (f"{len(row.runs)} runs" if len(row.runs) > 1 else row.runs[0].name)
+
+
+def loss_groups(found: Sequence[Row]) -> list[list[Row]]:
+    """The rows, parted by what makes their losses comparable: the loss configuration and the data."""
+    parts: dict[str, list[Row]] = {}
+    for row in found:
+        run, config = row.runs[0], row.runs[0].config
+        data = {
+            k: v for k, v in config["dataset"].items() if k not in run.training_only and run.has_effect(f"dataset.{k}")
+        }
+        parts.setdefault(_text([config["loss"], data]), []).append(row)
+    return list(parts.values())
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)

@@ -1,0 +1,182 @@
+"""The points that are mapped: the same test samples, or the same words, as each run's embedding places them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from embloom.artifact.embedding import Embedding, load
+from embloom.artifact.extractor import pooled
+from embloom.assembly.build import build
+from embloom.assembly.own import folders_in_use
+from embloom.comparison.collect import Recorded
+from embloom.data.base import Dataset
+from embloom.data.samples import Label, sampled
+from embloom.files.run_state import with_config_dirs
+
+LEAST_COMMON = 0.2
+CLUSTERS = 10
+
+
+@dataclass
+class Points:
+    """Points that several runs place.
+
+    Attributes:
+        kind: `images`, `words` or `samples`.
+        total: how many there are; fewer may be shown.
+        labels: what they can be coloured by.
+        words: what each is called, for words.
+        images: (N, C, H, W) in 0..1, for images.
+        cosine: whether nearness is one of angles, as is usual for words, not of distances.
+        runs: the runs, and in the same order
+        vectors: their embeddings (N, D).
+    """
+
+    kind: str
+    total: int
+    labels: list[Label] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    images: Tensor | None = None
+    cosine: bool = False
+    runs: list[Recorded] = field(default_factory=list)
+    vectors: list[Tensor] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many are shown."""
+        return len(self.vectors[0])
+
+
+class Gatherer:
+    """Embeds the same points with run after run.
+
+    Args:
+        count: at most so many points, chosen at random (words: the first, which are the most frequent).
+        layer: the layer to show.
+        overrides: settings of the dataset that are other than in training (`{"root": "/data/mnist"}`).
+        metric: `euclidean`, `cosine`, or `auto`: cosine for words, else Euclidean.
+    """
+
+    def __init__(self, count: int, layer: str, overrides: Mapping[str, Any], metric: str = "auto") -> None:
+        self.count, self.layer, self.overrides = count, layer, dict(overrides)
+        self.metric = metric
+        self.problems: list[str] = []
+        self.datasets: dict[str, Dataset] = {}
+
+    def gather(self, runs: Sequence[Recorded]) -> list[Points]:
+        """The points by what they are; what kept a run from being among them is in `problems`."""
+        found: dict[str, Points] = {}
+        tables: list[tuple[Recorded, list[str], Tensor]] = []
+        for run in runs:
+            try:
+                embedding = load(run.folder)
+                if self.layer not in embedding.layers:
+                    raise ValueError(f"there is no layer '{self.layer}'; available: {', '.join(embedding.layers)}")
+                table = embedding.encoder.tables().get(self.layer)
+                if table is not None:
+                    names = embedding.keys.get(self.layer) or [str(row) for row in range(len(table))]
+                    tables.append((run, names, finite(table.detach().float())))
+                else:
+                    self.add(found, run, embedding)
+            except (ValueError, OSError) as error:
+                self.problems.append(f"no map of {run.name}: {error}{self.advice(run)}")
+        groups = [*found.values(), *common_words(tables, self.count)]
+        for points in groups:
+            points.cosine = self.metric == "cosine" or (self.metric == "auto" and points.kind == "words")
+        return groups
+
+    def advice(self, run: Recorded) -> str:
+        """What to type where the data may have moved, or parts are the user's own."""
+        places = [f"dataset.{key}=..." for key in run.locations if key in run.config["dataset"]]
+        moved = f" (if the data is elsewhere, add {' or '.join(places)})" if places else ""
+        own = "" if folders_in_use() else "".join(f" {o}" for o in with_config_dirs(run.state.config_dirs))
+        return f" (if you trust your folder, add{own})" if own else moved
+
+    def add(self, found: dict[str, Points], run: Recorded, embedding: Embedding) -> None:
+        """Embeds the test samples of the run's dataset."""
+        dataset = self.dataset(run)
+        samples = sampled(dataset, embedding.wire, [self.layer], self.count, torch.device("cpu"))
+        kind = "samples" if samples.images is None else "images"
+        group = found.setdefault(samples.identity, Points(kind, samples.total, samples.labels, [], samples.images))
+        group.runs.append(run)
+        group.vectors.append(finite(pooled(samples.vectors[self.layer], None)))
+
+    def dataset(self, run: Recorded) -> Dataset:
+        """The dataset of a run, read once for all runs that share it."""
+        node = {**run.config["dataset"]}
+        node |= {key: value for key, value in self.overrides.items() if key in node}
+        if "download" in node:
+            node["download"] = False
+        same = {key: value for key, value in node.items() if key not in run.training_only}
+        key = json.dumps(same, sort_keys=True, default=str)
+        if key not in self.datasets:
+            dataset = build(node, Dataset, where="dataset", supplied={"seed": 0})
+            dataset.prepare_data()
+            dataset.setup("fit")
+            self.datasets[key] = dataset
+        return self.datasets[key]
+
+
+def finite(vectors: Tensor) -> Tensor:
+    """Raises:
+    ValueError: a number is NaN or infinite.
+    """
+    if not vectors.isfinite().all():
+        raise ValueError("its vectors hold NaN or infinite numbers")
+    return vectors
+
+
+def common_words(tables: Sequence[tuple[Recorded, list[str], Tensor]], count: int) -> list[Points]:
+    """Tables of named rows, together where they share enough of their names; then only the shared ones are shown."""
+    parts: list[tuple[set[str], list[tuple[Recorded, list[str], Tensor]]]] = []
+    for entry in tables:
+        names = set(entry[1])
+        for place, (shared, members) in enumerate(parts):
+            if len(shared & names) >= LEAST_COMMON * min(len(shared), len(names)):
+                parts[place] = (shared & names, [*members, entry])
+                break
+        else:
+            parts.append((names, [entry]))
+    return [of_words(shared, members, count) for shared, members in parts]
+
+
+def of_words(shared: set[str], members: Sequence[tuple[Recorded, list[str], Tensor]], count: int) -> Points:
+    """The first `count` shared names, in the order of the first table."""
+    words = [name for name in dict.fromkeys(members[0][1]) if name in shared][:count]
+    points = Points("words", len(shared), words=words)
+    for run, names, table in members:
+        place = {name: row for row, name in enumerate(names)}
+        points.runs.append(run)
+        points.vectors.append(table[[place[word] for word in words]])
+    points.labels = [clusters(points), ranks(len(words))]
+    return points
+
+
+def clusters(points: Points) -> Label:
+    """Words have no classes: groups of near ones in the first run show whether other runs keep them together."""
+    from sklearn.cluster import KMeans
+
+    rows = torch.nn.functional.normalize(points.vectors[0], dim=1)
+    number = max(1, min(CLUSTERS, len(rows) // 5))
+    found = torch.from_numpy(KMeans(number, n_init=1, random_state=0).fit_predict(rows.numpy())).long()
+    # Named after the words that are the most frequent in each.
+    names = []
+    for cluster in range(number):
+        members = [points.words[i] for i in (found == cluster).nonzero().flatten()[:3].tolist()]
+        names.append(", ".join(members))
+    return Label(f"groups in {points.runs[0].name}", names, found)
+
+
+def ranks(count: int) -> Label:
+    """Bands of the rank by frequency."""
+    edges = [edge for edge in (100, 300, 1000, 3000, 10_000, 30_000) if edge < count]
+    starts = [1, *(edge + 1 for edge in edges)]
+    names = [f"{start:,} to {end:,}" for start, end in zip(starts, [*edges, count], strict=True)]
+    values = torch.bucketize(torch.arange(count), torch.tensor(edges), right=True)
+    return Label("rank by frequency", names, values)

@@ -1,0 +1,66 @@
+"""What every encoder offers: named tensors in, a dict of named layers out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+
+class Encoder(nn.Module):
+    """Turns columns of a batch into layers. Derive your own from this: set `sizes`, write `forward`.
+
+    `forward` takes tensors by the names of its parameters and returns a dict, fresh each time, with at least the
+    layers of `sizes`. The constructor may ask, by parameter name, for `sizes` (the dataset's columns) and for anything
+    that the dataset `supplies`.
+
+    Attributes:
+        sizes: layer -> its width, of everything that `forward` returns.
+        rows: table -> the dataset's column that numbers its rows, so that they get names.
+        start_only: options that a trained encoder does not need to be built again.
+        sparse: whether gradients name only the rows of tables that a batch touched.
+    """
+
+    sizes: dict[str, int]
+    rows: ClassVar[Mapping[str, str]] = {}
+    start_only: ClassVar[tuple[str, ...]] = ()
+    sparse: bool = False
+
+    # Named tensors -> layer -> tensor; subclasses name the tensors that they take.
+    forward: Callable[..., dict[str, Tensor]]
+
+    def tables(self) -> dict[str, Tensor]:
+        """Layers that are tables of the encoder's own, (rows, width), and not made of a batch."""
+        return {}
+
+    def activations(self) -> list[str]:
+        """Layers that are made of a batch, one row a sample, and worth probing; the others are outputs for losses."""
+        return [name for name in self.sizes if name not in self.tables()]
+
+    def layers(self) -> list[str]:
+        """What the artifact offers: tables and activations."""
+        return [*self.tables(), *self.activations()]
+
+    def decode(self, embedding: Tensor) -> Tensor:
+        """The decoder, of an encoder that has one: (B, D) -> (B, features)."""
+        raise NotImplementedError(f"{type(self).__name__} has no decoder")
+
+    def fit(self, batches: Iterable[Mapping[str, Tensor]]) -> None:
+        """Computes the weights, of an encoder that is not trained, from the training split's batches; tensors have the
+        names of `forward`'s parameters."""
+        raise NotImplementedError(f"{type(self).__name__} is trained, not computed")
+
+    @property
+    def decodes(self) -> bool:
+        """Whether it has a decoder."""
+        return type(self).decode is not Encoder.decode
+
+    @property
+    def computed(self) -> bool:
+        """Whether `fit` computes the weights."""
+        return type(self).fit is not Encoder.fit
+
+    def start(self) -> list[str]:
+        """Called once where a training starts from scratch, to read weights from elsewhere; returns lines to print."""
+        return []

@@ -1,0 +1,156 @@
+"""A run under way, as callbacks see it: Lightning's trainer and the module behind one small interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor
+
+from embloom.callbacks.base import Training
+from embloom.data.base import Batch, Phase, Split, to_device
+from embloom.files.checkpoint import BEST, link, replace_last
+from embloom.probes.base import Probe
+from embloom.training.module import EmbeddingModule
+from embloom.training.tensorboard import Events
+
+
+class LightningTraining(Training):
+    """See `Training`.
+
+    Args:
+        module: the one module.
+        probes: by name.
+        board: TensorBoard's events.
+        folder: the run folder.
+
+    Attributes:
+        trainer: set once it is made; it is made with callbacks that need this.
+        position: epochs and batches done, at the last save point.
+        saved_step: the step of the last checkpoint.
+        data: the dataset's fingerprint, once it is read.
+    """
+
+    trainer: Trainer
+
+    def __init__(self, module: EmbeddingModule, probes: Mapping[str, Probe], board: Events, folder: Path) -> None:
+        self.module, self.board, self.folder = module, board, folder
+        self.dataset, self.encoder, self.loss = module.dataset, module.encoder, module.loss
+        self.probes, self.encode = dict(probes), module.encode
+        self.metrics, self.shown = module.metrics, {}
+        self.stop_signal = None
+        self.position = (0, 0)
+        self.saved_step = -1
+        self.data: dict[str, Any] = {}
+
+    @property
+    def step(self) -> int:
+        """See `Training`, as for the others."""
+        return self.trainer.global_step
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps in all."""
+        return self.module.total_steps()
+
+    @property
+    def epoch(self) -> int:
+        """The epoch, counted from 0."""
+        return self.trainer.current_epoch
+
+    @property
+    def epochs(self) -> int:
+        """Epochs in all."""
+        return self.trainer.max_epochs or 1
+
+    @property
+    def batches_done(self) -> int:
+        """Batches done since the beginning."""
+        return self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
+
+    @property
+    def batches(self) -> int:
+        """Batches in all."""
+        total = int(self.trainer.num_training_batches) * self.epochs
+        limit = self.trainer.max_steps * self.trainer.accumulate_grad_batches
+        return min(total, limit) if limit > 0 else total
+
+    @property
+    def time_to_log(self) -> bool:
+        """Whether this step is one of those that are logged."""
+        trainer: Any = self.trainer
+        return trainer.global_step % trainer.log_every_n_steps == 0 and not trainer.fit_loop._should_accumulate()
+
+    @property
+    def first_process(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self.trainer.is_global_zero
+
+    @property
+    def processes(self) -> int:
+        """How many train together."""
+        return self.trainer.world_size
+
+    @property
+    def device(self) -> torch.device:
+        """Where it trains."""
+        return self.trainer.strategy.root_device
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the optimizer's first group."""
+        return self.trainer.optimizers[0].param_groups[0]["lr"]
+
+    @torch.no_grad()
+    def tensors(self, batch: Mapping[str, Tensor], phase: Phase) -> Batch:
+        """Columns and layers of a batch."""
+        training = self.module.training
+        self.module.eval()
+        try:
+            columns = self.dataset.transform(to_device(batch, self.device), phase)
+            return {**columns, **self.encode(columns)}
+        finally:
+            self.module.train(training)
+
+    def batches_of(self, split: Split) -> Iterator[Batch]:
+        """The raw batches of a split."""
+        return (to_device(batch, self.device) for batch in self.dataset.loader(split, every_rank=True))
+
+    def recent_losses(self) -> dict[str, float]:
+        """Means since this was last asked."""
+        return self.module.take_recent()
+
+    def check_finite(self) -> None:
+        """Raises where training is past saving."""
+        self.module.check_finite()
+
+    def log(self, values: Mapping[str, float]) -> None:
+        """Numbers."""
+        self.board.scalars(values, self.step)
+
+    def log_image(self, tag: str, image: Tensor) -> None:
+        """An image."""
+        self.board.experiment.add_image(tag, image, self.step)
+
+    def log_figure(self, tag: str, figure: Any) -> None:
+        """A figure."""
+        self.board.experiment.add_figure(tag, figure, self.step)
+
+    def save(self, best: bool = False) -> None:
+        """Writes the checkpoint of this moment."""
+        folder = self.folder / "checkpoints"
+        fresh = folder / "next.ckpt"
+        self.trainer.save_checkpoint(fresh)
+        if self.first_process:
+            if best:
+                link(fresh, folder / BEST)
+            replace_last(folder, fresh)
+        self.trainer.strategy.barrier("checkpoint")
+        self.saved_step = self.step
+
+    def stop(self) -> None:
+        """Ends the training after this epoch."""
+        self.trainer.should_stop = True
