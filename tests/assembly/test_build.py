@@ -80,7 +80,7 @@ def test_names_the_override_of_every_mistake() -> None:
         picky(margin=-1)
     with pytest.raises(ValueError, match=r"^this is too much$"):
         picky(margin=10)
-    with pytest.raises(ValueError, match=r"^loss\.mine: Picky does not take these arguments"):
+    with pytest.raises(ValueError, match=r"^loss\.mine\.margin=big: it must be a number$"):
         picky(margin="big")
 
 

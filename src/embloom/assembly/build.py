@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
+from embloom.assembly.kinds import wrong_kinds
 from embloom.assembly.own import HANDED, TRUST
 from embloom.assembly.wiring import rename
 
@@ -90,7 +91,8 @@ def arguments(cls: type, *, supplied: Mapping[str, Any], node: Mapping[str, Any]
         if key not in known_keys and not takes_any:
             known = [name for name in known_keys if name not in supplied]
             raise ValueError(f"{where}.{key}: {cls.__name__} has no such parameter; {did_you_mean(key, known)}")
-    chosen |= {key: value for key, value in supplied.items() if key in known_keys and key not in chosen}
+    # A null in the configuration is nothing given.
+    chosen |= {key: value for key, value in supplied.items() if key in known_keys and chosen.get(key) is None}
     for key, parameter in parameters.items():
         required = parameter.default is parameter.empty and parameter.kind not in (
             parameter.VAR_KEYWORD,
@@ -144,6 +146,8 @@ def build(
             raise ValueError(f"{where} has no _target_: name its class, e.g. {where}._target_=package.module.Class")
         cls = locate(node["_target_"], base, where)
     kwargs = arguments(cls, supplied=supplied or {}, node=node, where=where)
+    if wrong := wrong_kinds(cls, {key: value for key, value in node.items() if key in kwargs}, where):
+        raise ValueError("\n".join(wrong))
     try:
         return cls(**kwargs)
     except ValueError as error:

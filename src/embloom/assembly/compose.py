@@ -199,8 +199,8 @@ def plain_defaults(cls: type) -> dict[str, Any]:
     """The constructor's parameters that a configuration can hold: `???` where there is no default."""
     found: dict[str, Any] = {}
     for name, parameter in inspect.signature(cls).parameters.items():
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            continue
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) or name == "seed":
+            continue  # the run's seed is supplied
         if parameter.default is parameter.empty:
             if name == "batch_size":
                 found[name] = 64

@@ -21,6 +21,7 @@ from typing import Any
 HANDED = "parts:"  # what the target of a class that was handed over begins with
 VARIABLE = "EMBLOOM_CONFIG_DIRS"  # for further processes of the same run
 ALWAYS = ("embloom", "torch")
+MOST_ALIASES = 20
 IMPORTED = ("_target_", "tokenizer")  # settings that name a class
 
 
@@ -136,8 +137,14 @@ def targets(folder: Path) -> set[str]:
     found: set[str] = set()
     for path in [*folder.glob("*.yaml"), *folder.glob("*/*.yaml")]:
         try:
-            found |= set(modules_named(yaml.safe_load(path.read_text(encoding="utf-8", errors="replace"))))
-        except yaml.YAMLError:
+            text = path.read_text(encoding="utf-8", errors="replace")
+            if "&" in text and sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)) > MOST_ALIASES:
+                raise ValueError(
+                    f"{path} has more than {MOST_ALIASES} aliases (*name), which can stand for billions of values: "
+                    "write them out"
+                )
+            found |= set(modules_named(yaml.load(text, yaml.BaseLoader)))
+        except (yaml.YAMLError, RecursionError, TypeError):
             continue  # Hydra says what is wrong with it, where it is used
     return found
 

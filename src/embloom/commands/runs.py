@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from embloom.files.run_folder import find_runs, locked, row_of, table, written
+from embloom.files.run_folder import find_runs, is_locked, locked, row_of, table, written
 from embloom.files.run_state import STATE, read_state
 
+DEEPEST = 2  # outputs/<name>/<date_time>
 UNITS = ("B", "kB", "MB", "GB", "TB")
 FILTERS = ("dataset", "encoder", "loss", "state")
 STATES = ("running", "finished", "stopped", "failed", "killed", "unreadable")
@@ -131,11 +133,14 @@ def remove(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     if any(not name.strip() for name in options.runs):
         raise ValueError("embloom rm: an argument is empty, such as a variable that is not set: name the runs")
+    refuse_wide(options.runs)
     chosen = folders(options.runs)
     for folder in chosen:
         if folder.is_symlink():
             raise ValueError(f"{folder} is a link: name the folder that it leads to, or delete the link itself")
         read_state(folder)  # what cannot be read is not known to be a run
+        if is_locked(folder):
+            raise ValueError(f"{folder} is in use by another embloom process: nothing was deleted")
     rows = [row_of(folder) for folder in chosen]
     print_runs(rows)
     what = f"{len(rows)} run{'s' if len(rows) > 1 else ''}, {human(sum(row.get('bytes', 0) for row in rows))}"
@@ -146,6 +151,24 @@ def remove(arguments: list[str]) -> None:
     print(f"deleted {what}")
     for path in kept:
         print(f"stays, since no run wrote it: {path}")
+
+
+def refuse_wide(names: Sequence[str]) -> None:
+    """Runs are deleted where somebody can mean them: in a folder of runs, not anywhere below one's home.
+
+    Raises:
+        ValueError: a name stands for a folder above the current one or for the home folder, or for runs far inside.
+    """
+    for name in names:
+        for place in [Path(name)] if Path(name).exists() else map(Path, glob(name, recursive=True)):
+            there = place.resolve()
+            if there == Path.home().resolve() or there in Path.cwd().resolve().parents or there == Path("/"):
+                raise ValueError(f"embloom rm {name}: too much lies in {there}: name the runs, or a folder of runs")
+            for folder in find_runs(place):
+                if len(folder.relative_to(place).parts) > DEEPEST:
+                    raise ValueError(
+                        f"embloom rm {name}: there are runs far inside, such as {folder}: name a folder nearer to them"
+                    )
 
 
 def agreed(question: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -91,13 +92,23 @@ def begun(asked: Composed, automatic: bool = False) -> Path:
     return stoppable(lambda: start(asked, automatic))
 
 
-def stoppable(run: Callable[[], T]) -> T:
-    """Runs; a signal that stops it gives the exit status that shells expect."""
-    from embloom.training.stop_signals import StoppedError
+def stoppable(run: Callable[[], T], again: str = "") -> T:
+    """Runs; a signal that stops it gives the exit status that shells expect.
+
+    Args:
+        run: what is run.
+        again: what to type to do it again; then a signal that comes before the training, or behind it, says so.
+    """
+    from embloom.training.stop_signals import StoppedError, handled, stop_at_once
 
     try:
-        return run()
+        if not again:
+            return run()
+        with handled(stop_at_once):
+            return run()
     except StoppedError as error:
+        if not error.told:
+            print(f"{error}; continue with:\n{again}", flush=True)
         sys.exit(128 + error.signum)
 
 
@@ -112,7 +123,8 @@ def resume(arguments: list[str]) -> None:
     if chosen.run is None:
         raise ValueError("name the run to continue: embloom resume RUN_FOLDER; see them with embloom runs")
     folders = [chosen.config_dir] if chosen.config_dir else []
-    stoppable(lambda: resumed(chosen.run, chosen.overrides, folders, {}, chosen.accept_changed_data))
+    again = " ".join([resume_command(chosen.run, folders), *map(shlex.quote, chosen.overrides)])
+    stoppable(lambda: resumed(chosen.run, chosen.overrides, folders, {}, chosen.accept_changed_data), again)
 
 
 def resumed(

@@ -14,7 +14,7 @@ from typing import Any
 
 from embloom.files.run_config import read_config
 from embloom.files.run_folder import find_runs, is_locked
-from embloom.files.run_state import RunState, read_state
+from embloom.files.run_state import RunState, printable, read_state
 
 NAMED = ("dataset", "encoder", "loss")
 NOT_THE_MODEL = ("callbacks", "probe")
@@ -206,7 +206,7 @@ def shown(value: Any) -> str:
         return f"{value:g}"
     if isinstance(value, str) and value.count(".") > 1 and value.replace(".", "").replace("_", "").isalnum():
         return value.rpartition(".")[2]
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else printable(str(value))
 
 
 def _name_runs(found: Sequence[Row]) -> None:

@@ -140,8 +140,20 @@ class Text(Dataset):
         self.offsets = cut_long(self.corpus.offsets)
         self.split_of = split_passages(len(self.offsets) - 1, self.val_fraction, self.test_fraction, self.split_seed)
 
+        self.tell_of_no_pairs()
         if self.trainer is not None and self.device().type == "cpu":
             keep_cores()
+
+    def tell_of_no_pairs(self) -> None:
+        """A held-out split without pairs of neighbors has a loss of 0, which looks like a perfect one."""
+        for split in SPLITS[1:]:
+            batches = (self.transform(batch, "eval") for batch in self.loader(split, every_rank=True))
+            if not any(bool(batch["positives"].any()) for batch in batches):
+                count = int((self.split_of == SPLITS.index(split)).sum())
+                print(
+                    f"warning: no two words stand together in the {count} documents that are held out for {split}, "
+                    f"so {split}/loss will be 0 and say nothing: use a larger dataset.{split}_fraction"
+                )
 
     def teardown(self, stage: str | None = None) -> None:
         """Gives torch's own operations their threads back."""

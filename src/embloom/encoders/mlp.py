@@ -37,7 +37,7 @@ class MLP(Encoder):
     def __init__(
         self,
         sizes: Mapping[str, int],
-        layers: str | int | Sequence[int | str] = "1024-512-10",
+        layers: str | int | Sequence[int | str] = "auto-512-auto",
         activation: str = "relu",
         dropout: float = 0.0,
         input_dropout: float = 0.0,

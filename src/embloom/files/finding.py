@@ -14,7 +14,8 @@ from typing import IO, Any, BinaryIO
 
 GZIP = b"\x1f\x8b"
 RATIO = "EMBLOOM_MAX_UNPACK"  # environment: how many times its size a packed file may unpack to
-LEAST_LIMIT = 1 << 28
+LEAST_LIMIT = 1 << 25
+MOST = 20  # where the variable is not set; text and tables take a third to a tenth of their size
 READ = 1 << 20
 HEAD = 1 << 13
 # What Pillow reads and people have.
@@ -99,7 +100,7 @@ def unpacked(packed: BinaryIO) -> Iterator[BinaryIO]:
         yield packed
         return
     size = os.fstat(packed.fileno()).st_size
-    limit = max(LEAST_LIMIT, size * setting(RATIO, 50))
+    limit = max(LEAST_LIMIT, size * setting(RATIO, MOST))
     with gzip.GzipFile(fileobj=packed) as stream:
         yield io.BufferedReader(Bounded(stream, limit, str(packed.name)), READ)
 

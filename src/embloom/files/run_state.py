@@ -91,6 +91,8 @@ def read_state(folder: Path) -> RunState:
         raise ValueError(f"{path} cannot be read: {str(error)[:200]}") from error
     if wrong := [name for name, fits in FITS.items() if not fits(getattr(state, name))]:
         raise ValueError(f"{path} cannot be read: {', '.join(wrong)} is of another kind than embloom writes")
+    state.reason = printable(state.reason)
+    state.failed_probes = {name: printable(why) for name, why in state.failed_probes.items()}
     return state
 
 

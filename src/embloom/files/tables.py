@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -83,8 +84,11 @@ def labelled(path: Path, label: str, text: str) -> tuple[list[str], list[str]]:
         ValueError: there is nothing, or it cannot be read.
     """
     if path.is_file():
-        rows = list(table_rows(path, (label, text), "name it, dataset.text=... or dataset.label=..."))
-        return [row[0] for row in rows], [row[1] for row in rows]
+        labels, texts = [], []
+        for name, content in table_rows(path, (label, text), "name it, dataset.text=... or dataset.label=..."):
+            labels.append(sys.intern(name))  # a name for each row would take more memory than short texts
+            texts.append(content)
+        return labels, texts
     if not path.is_dir():
         raise ValueError(
             f"dataset.path={path} is neither a file nor a folder: name a CSV file, or a folder of class folders"

@@ -20,12 +20,6 @@ class NTXent(nn.Module):
     it: with one, the embedding may keep what the views do not share (Chen et al. 2020, section 4.2). The head is
     trained with the loss and left behind with it.
 
-        >>> import torch
-        >>> loss = NTXent({}, temperature=0.5)
-        >>> views = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
-        >>> loss(views, sample=torch.tensor([0, 1, 0, 1]))  # log(e^2 + 2) - 2
-        tensor(0.2395)
-
     Args:
         sizes: of `embedding`, where there is a projection.
         temperature: divides the cosines; smaller looks harder at near rows.
@@ -33,6 +27,13 @@ class NTXent(nn.Module):
 
     Raises:
         ValueError: the temperature is not positive, or a width is no positive integer.
+
+    Example:
+        >>> import torch
+        >>> loss = NTXent({}, temperature=0.5)
+        >>> views = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+        >>> loss(views, sample=torch.tensor([0, 1, 0, 1]))  # log(e^2 + 2) - 2
+        tensor(0.2395)
     """
 
     def __init__(

@@ -133,7 +133,7 @@ def chosen(wanted: str | Sequence[str], activations: Sequence[str]) -> list[str]
     """
     if wanted == "all":
         return list(activations)
-    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    names = [str(name) for name in wanted] if isinstance(wanted, (list, tuple)) else [str(wanted)]
     for name in names:
         if name not in activations:
             there = ", ".join(activations) or "none"

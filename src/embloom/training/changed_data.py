@@ -47,6 +47,9 @@ def check_same_data(now: Mapping[str, Any], then: Mapping[str, Any], folder: Pat
 
 
 def change(then: Any, now: Any) -> str:
-    """`: 300 -> 301`, where that is short enough to read."""
-    text = f": {then} -> {now}"
-    return text if len(text) < 200 and isinstance(now, (dict, int)) else ""
+    """`: train 300 -> 301`, what differs of two mappings, where that is short enough to read."""
+    if not isinstance(then, Mapping) or not isinstance(now, Mapping):
+        return ""
+    differ = [key for key in {**then, **now} if then.get(key) != now.get(key)]
+    text = ": " + ", ".join(f"{key} {then.get(key, 'none')} -> {now.get(key, 'none')}" for key in differ)
+    return text if len(text) < 200 else ""

@@ -82,9 +82,7 @@ def build_components(config: Mapping[str, Any]) -> Components:
     probes = found.each("probe", config.get("probe"), Probe)  # type: ignore[type-abstract]
     make_optimizer = found.attempt(lambda: optimizer_maker(config["optimizer"]))
     schedule = found.attempt(lambda: build(config["scheduler"], Schedule, where="scheduler"))
-    dataset = found.attempt(
-        lambda: build(config["dataset"], Dataset, where="dataset", supplied={"seed": config["seed"]})
-    )
+    dataset = found.attempt(lambda: build_dataset(config))
     if dataset is None or not dataset.sizes:
         # Reading takes time: first say what else is wrong.
         found.raise_any()
@@ -107,6 +105,15 @@ def build_components(config: Mapping[str, Any]) -> Components:
     module = EmbeddingModule(dataset, encoder, loss, of, make_optimizer, schedule, config["seed"])
     supplied = taken(type(encoder), {**offered, "sizes": renamed_sizes(config["encoder"], offered["sizes"])})
     return Components(dataset, encoder, module, callbacks, probes, supplied)
+
+
+def build_dataset(config: Mapping[str, Any]) -> Dataset:
+    """The dataset, which has read nothing yet.
+
+    Raises:
+        ValueError: the node does not fit its class.
+    """
+    return build(config["dataset"], Dataset, where="dataset", supplied={"seed": config["seed"]})
 
 
 def build_encoder(node: Mapping[str, Any], offered: Mapping[str, Any]) -> Encoder:

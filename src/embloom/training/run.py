@@ -13,6 +13,7 @@ import yaml
 
 from embloom.assembly.checks import problems
 from embloom.assembly.compose import Composed
+from embloom.data.base import Dataset
 from embloom.files.atomic import write_whole
 from embloom.files.checkpoint import BEST, newest_good, read_checkpoint
 from embloom.files.run_config import write_config
@@ -23,11 +24,11 @@ from embloom.probes.base import table_keys
 from embloom.seeding import mix
 from embloom.training import ddp
 from embloom.training.changed_data import check_same_data
-from embloom.training.components import Components, build_components
+from embloom.training.components import Components, build_components, build_dataset
 from embloom.training.init_from import Start, begin
 from embloom.training.module import NonFiniteError
 from embloom.training.results import keep, probed
-from embloom.training.stop_signals import StoppedError, handled, stop_at_once
+from embloom.training.stop_signals import StoppedError, handled, ignore, stop_at_once
 from embloom.training.summary import print_summary
 from embloom.training.tensorboard import Events, flat_settings, rewind
 from embloom.training.trainer import make_trainer
@@ -99,11 +100,8 @@ def resume(
         if content is not None and finished(state, content, config, optimizer_changes):
             print(f"{folder} is finished; to train longer, add trainer.max_epochs=...")
             return folder
-        components = prepared(config, fresh=checkpoint is None)
-        if content is not None:
-            components.dataset.prepare_data()
-            components.dataset.setup("fit")
-            check_same_data(components.dataset.fingerprint(), content["data"], folder, accept_changed_data)
+        check_epochs_left(content, config)
+        components = prepared(config) if content is None else rebuilt(config, content, folder, accept_changed_data)
         rewind(folder, content["events"] if content else {})
         state.state, state.reason = "running", ""
         run = Run(config, folder, components, state)
@@ -112,6 +110,38 @@ def resume(
         print(f"resuming {folder} from {where}")
         run.go()
     return folder
+
+
+def check_epochs_left(checkpoint: Mapping[str, Any] | None, config: Mapping[str, Any]) -> None:
+    """Raises:
+    ValueError: more epochs have been trained than are asked for now.
+    """
+    done, limit = checkpoint["position"]["epoch"] if checkpoint else 0, config["trainer"]["max_epochs"]
+    if done > limit:
+        raise ValueError(
+            f"trainer.max_epochs={limit}: {done} epochs have been trained already: ask for as many or more"
+        )
+
+
+def rebuilt(config: Mapping[str, Any], checkpoint: Mapping[str, Any], folder: Path, accept: bool) -> Components:
+    """The parts to resume with, on the data that the checkpoint was trained on.
+
+    Raises:
+        ValueError: the configuration does not fit, or the data has changed.
+    """
+
+    def check(dataset: Dataset) -> None:
+        dataset.prepare_data()
+        dataset.setup("fit")
+        check_same_data(dataset.fingerprint(), checkpoint["data"], folder, accept)
+
+    try:
+        components = prepared(config, fresh=False)
+    except ValueError:
+        check(build_dataset(config))  # the parts fitted before: it may be the data that no longer does
+        raise
+    check(components.dataset)
+    return components
 
 
 def join(folder: Path) -> None:
@@ -176,9 +206,11 @@ class Run:
                 self.fit()
                 self.finish()
             except StoppedError as error:
-                self.end("stopped", str(error))
-                if not ddp.is_worker():
-                    print(f"{error}; continue with:\n{self.command()}", flush=True)
+                with handled(ignore):
+                    self.end("stopped", str(error))
+                    if not ddp.is_worker():
+                        print(f"{error}; continue with:\n{self.command()}", flush=True)
+                    error.told = True
                 raise
             except BaseException as error:
                 self.end("failed", first_line(error))

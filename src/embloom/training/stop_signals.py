@@ -13,10 +13,15 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class StoppedError(BaseException):
-    """The run was told to stop by a signal. No `Exception`: nobody who handles what may go wrong means this."""
+    """The run was told to stop by a signal. No `Exception`: nobody who handles what may go wrong means this.
+
+    Attributes:
+        signum: the signal.
+        told: the user has been told how to continue.
+    """
 
     def __init__(self, signum: int) -> None:
-        self.signum = signum
+        self.signum, self.told = signum, False
         super().__init__(f"stopped by {signal.Signals(signum).name}")
 
 
@@ -32,6 +37,10 @@ def handled(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
     finally:
         for signum, previous in before.items():
             signal.signal(signum, previous)
+
+
+def ignore(signum: int, frame: FrameType | None) -> None:
+    """While a stopped run is being recorded, another signal changes nothing."""
 
 
 def stop_at_once(signum: int, frame: FrameType | None) -> None:

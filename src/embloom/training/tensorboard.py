@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import TensorBoardLogger
+from tensorboard.summary.writer import event_file_writer
+from torch.utils.tensorboard import SummaryWriter
 
 from embloom.files.run_state import RunState
 
@@ -23,6 +29,15 @@ class Events(TensorBoardLogger):
     def __init__(self, folder: Path) -> None:
         super().__init__(save_dir=str(folder), name="", version="", default_hp_metric=False, flush_secs=10)
         self.folder = folder
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> SummaryWriter:
+        """The writer, made at its first use; its file comes after those that are there, whatever the clock says."""
+        if self._experiment is None:
+            with clock_after(self.folder):
+                return super().experiment
+        return self._experiment
 
     @rank_zero_only
     def save(self) -> None:
@@ -73,6 +88,19 @@ class Events(TensorBoardLogger):
 def event_files(folder: Path) -> list[Path]:
     """The event files of a run, oldest first."""
     return sorted(folder.glob("events.out.tfevents.*"))
+
+
+@contextmanager
+def clock_after(folder: Path) -> Iterator[None]:
+    """Has TensorBoard name a new event file later than those of a folder: it reads them in the order of the time stamps
+    in their names, and a clock may have been set back."""
+    stamps = [path.name.split(".")[3] for path in event_files(folder)]
+    last = max((int(stamp) for stamp in stamps if stamp.isdecimal()), default=0)
+    event_file_writer.time = SimpleNamespace(time=lambda: max(time.time(), last + 1.0))
+    try:
+        yield
+    finally:
+        event_file_writer.time = time
 
 
 def rewind(folder: Path, position: Mapping[str, int]) -> None:
