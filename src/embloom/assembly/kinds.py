@@ -1,71 +1,65 @@
-"""Whether the values of a config node are of the kinds that a constructor's annotations name."""
+"""Whether the values of a config node are of the kinds that a constructor's annotations name.
+
+Annotations are read as text: evaluating them would compile and execute, which loading an artifact never does.
+"""
 
 from __future__ import annotations
 
-import types
-import typing
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-NAMES: dict[Any, str] = {
-    int: "an integer", float: "a number", bool: "true or false", str: "a text", type(None): "null",
-}  # fmt: skip
+NAMES = {"int": "an integer", "float": "a number", "bool": "true or false", "str": "a text", "None": "null"}
+LISTS = ("Sequence", "Iterable", "Collection", "list", "tuple")
+MAPPINGS = ("Mapping", "dict")
 
 
 def wrong_kinds(cls: type, node: Mapping[str, Any], where: str) -> list[str]:
     """A message for each value of a node that is of another kind than its parameter."""
-    hints = annotated(cls)
+    kinds = annotated(cls)
     return [
-        f"{where}.{key}={value}: it must be {' or '.join(dict.fromkeys(named(hints[key])))}"
+        f"{where}.{key}={value}: it must be {' or '.join(map(called, kinds[key]))}"
         for key, value in node.items()
-        if key in hints and not fits(value, hints[key])
+        if key in kinds and not any(fits(value, kind) for kind in kinds[key])
     ]
 
 
-def annotated(cls: type) -> dict[str, Any]:
-    """The annotations of the parameters of a constructor and of those that it passes others on to."""
-    found: dict[str, Any] = {}
+def annotated(cls: type) -> dict[str, list[str]]:
+    """The kinds of each parameter of a constructor and of those that it passes others on to."""
+    found: dict[str, list[str]] = {}
     for base in reversed(cls.__mro__):
-        if "__init__" not in vars(base):
-            continue
-        try:
-            found |= typing.get_type_hints(base.__init__)  # type: ignore[misc]
-        except (NameError, TypeError, AttributeError):
-            continue  # names that stand there for type checkers only
+        if "__init__" in vars(base):
+            hints = getattr(base.__init__, "__annotations__", {})  # type: ignore[misc]
+            found |= {name: alternatives(hint) for name, hint in hints.items()}
     return found
 
 
-def fits(value: Any, hint: Any) -> bool:
-    """Whether a value of YAML can be meant by an annotation; what is not known fits."""
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return any(fits(value, part) for part in typing.get_args(hint))
-    kind = typing.get_origin(hint) or hint
-    if kind is bool:
-        return isinstance(value, bool)
-    if kind in (int, float):
-        return isinstance(value, (int, float) if kind is float else int) and not isinstance(value, bool)
-    if kind is str:
-        return isinstance(value, (str, int, float)) and not isinstance(value, bool)  # a path may be a number
-    if kind is type(None):
-        return value is None
-    if is_mapping(kind):
+def alternatives(hint: Any) -> list[str]:
+    """`str | Sequence[int | str] | None` -> str, Sequence, None."""
+    text = hint if isinstance(hint, str) else hint.__name__ if type(hint) is type else str(hint)
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "[") - (letter == "]")
+        if letter == "|" and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip().partition("[")[0].rpartition(".")[2] for part in parts]
+
+
+def fits(value: Any, kind: str) -> bool:
+    """Whether a value of YAML can be meant by a kind; what is not known fits."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind in ("int", "float"):
+        return number and (kind == "float" or isinstance(value, int))
+    if kind == "str":
+        return number or isinstance(value, str)  # a path may be a number
+    if kind in MAPPINGS:
         return isinstance(value, Mapping)
-    return isinstance(value, (list, tuple)) if is_list(kind) else True
+    if kind in LISTS:
+        return isinstance(value, (list, tuple))
+    return {"bool": isinstance(value, bool), "None": value is None}.get(kind, True)
 
 
-def is_mapping(kind: Any) -> bool:
-    """Whether an annotation names mappings."""
-    return isinstance(kind, type) and kind in (Mapping, dict)
-
-
-def is_list(kind: Any) -> bool:
-    """Whether an annotation names lists."""
-    return isinstance(kind, type) and kind in (Sequence, Iterable, Collection, list, tuple)
-
-
-def named(hint: Any) -> list[str]:
-    """The kinds, as people call them."""
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return [name for part in typing.get_args(hint) for name in named(part)]
-    kind = typing.get_origin(hint) or hint
-    return [NAMES.get(kind) or ("a mapping" if is_mapping(kind) else "a list" if is_list(kind) else str(hint))]
+def called(kind: str) -> str:
+    """A kind, as people call it."""
+    return NAMES.get(kind) or ("a mapping" if kind in MAPPINGS else "a list" if kind in LISTS else kind)
