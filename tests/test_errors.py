@@ -97,7 +97,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str, Setup | None]] = {
     "evaluate": (("train", "evaluate=bset"), "evaluate=bset.*best or last", None),
     "several at once": (("train", "seed=-1", "trainer.max_epochs=0"), "seed=-1(.|\n)*trainer.max_epochs=0", None),
     "monitor": (("train", "callbacks.checkpoints.monitor=val/acc", "trainer.max_epochs=1"), "monitor=val/acc.*val/loss", None),
-    "probe layer": (("train", "probe.knn.layers=hidden_3"), "probe.knn: there is no layer 'hidden_3'.*hidden_0", None),
+    "probe layer": (("train", "probe.knn.layers=hidden_3"), "probe.knn.layers=hidden_3: there is no layer 'hidden_3'.*hidden_0", None),
     "no folder given": (("train", "dataset=image_folder"), "dataset.root must be given", None),
     "missing folder": (("train", *PHOTOS), "dataset.root=photos is no folder", None),
     "empty class": (("train", *PHOTOS), "photos/c has no images", empty_class),

@@ -137,7 +137,7 @@ def chosen(wanted: str | Sequence[str], activations: Sequence[str]) -> list[str]
     for name in names:
         if name not in activations:
             there = ", ".join(activations) or "none"
-            raise ValueError(f"there is no layer '{name}' to probe; available: {there}")
+            raise ValueError(f"layers={name}: there is no layer '{name}' to probe; available: {there}")
     return names
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from torch import nn
 from torch.optim import Optimizer
 
-from embloom.assembly.build import arguments, build, locate, taken
+from embloom.assembly.build import arguments, build, locate, placed, taken
 from embloom.assembly.wiring import Wire
 from embloom.callbacks.base import Callback
 from embloom.data.base import Dataset
@@ -163,7 +163,7 @@ def probe_problems(probes: Mapping[str, Probe], encoder: Encoder) -> list[str]:
         try:
             probe.check(encoder)
         except ValueError as error:
-            found.append(f"probe.{name}: {error}")
+            found.append(placed(str(error), f"probe.{name}"))
     return found
 
 
