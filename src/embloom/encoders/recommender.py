@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
-import torch
 from torch import Tensor
 
+from embloom.assembly.parameters import positive_integers
 from embloom.encoders.base import Encoder
+from embloom.encoders.ragged import owners, rows_of
 
 
 class Recommender(Encoder):
@@ -53,10 +54,40 @@ class Recommender(Encoder):
 class Tables(Recommender):
     """A vector for each person and each item, whose product is the score.
 
-    A subclass says in `tables` what they are, `items` first, and in `sizes` how wide.
+    A subclass says in `make_tables` what they are, and hands their width to the constructor.
+
+    Args:
+        sizes, history, history_offsets: see `Recommender`.
+        dim: width of the vectors.
     """
 
-    ridge: ClassVar[float] = 1.0
+    def __init__(self, sizes: Mapping[str, int], history: Tensor, history_offsets: Tensor, dim: int) -> None:
+        super().__init__(sizes, history, history_offsets)
+        positive_integers(dim=dim)
+        vectors = ("items", "users", "user_vector", "item_vector", "noise_vector")
+        self.sizes = {**dict.fromkeys(vectors, dim), "score": 1}
+        self.made: dict[str, Tensor] = {}
+
+    def make_tables(self) -> dict[str, Tensor]:
+        """`items` (items, D) and `users` (users, D)."""
+        raise NotImplementedError
+
+    def tables(self) -> dict[str, Tensor]:
+        """See `make_tables`; made once while nothing is trained."""
+        if self.training:
+            return self.make_tables()
+        self.made = self.made or {name: table.detach() for name, table in self.make_tables().items()}
+        return self.made
+
+    def train(self, mode: bool = True) -> Self:
+        """See `torch.nn.Module.train`."""
+        self.made = {}
+        return super().train(mode)
+
+    def load_state_dict(self, *arguments: Any, **options: Any) -> Any:
+        """See `torch.nn.Module.load_state_dict`."""
+        self.made = {}
+        return super().load_state_dict(*arguments, **options)
 
     def activations(self) -> list[str]:
         """None: what it returns of a batch are rows of the tables."""
@@ -70,34 +101,25 @@ class Tables(Recommender):
     def fold_in(self, items: Tensor, offsets: Tensor) -> Tensor:
         """The mean of the items' vectors takes the place of a person's; see `Recommender.fold_in`."""
         table = self.tables()["items"]
-        lengths = offsets.diff()
-        owner = torch.repeat_interleave(torch.arange(len(lengths), device=table.device), lengths)
-        total = table.new_zeros(len(lengths), table.shape[1]).index_add_(0, owner, table[items])
-        return total / lengths.clamp(min=1)[:, None] @ table.T
+        total = table.new_zeros(len(offsets) - 1, table.shape[1]).index_add_(0, owners(offsets), table[items])
+        return total / offsets.diff().clamp(min=1)[:, None] @ table.T
 
-    def forward(self, user: Tensor, item: Tensor, noise: Tensor | None = None) -> dict[str, Tensor]:
-        """Row numbers of people (U,), items (P,) and noise items (K,) -> their vectors `user_vector` (U, D),
-        `item_vector` (P, D) and `noise_vector` (K, D), of all items where no noise is given; and both tables."""
+    def forward(
+        self, user: Tensor, item: Tensor, owner: Tensor | None = None, noise: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """The vectors of people, of what they had, and of noise.
+
+        Args:
+            user: (U,) row numbers.
+            item: (P,).
+            owner: (P,) which of the people had it; None: one item each.
+            noise: (K,); None: all items.
+
+        Returns:
+            `user_vector` (U, D), `item_vector` (P, D), `noise_vector` (K, D), `score` (P,), and both tables.
+        """
         tables = self.tables()
-        found = {**tables, "user_vector": tables["users"][user], "item_vector": tables["items"][item]}
-        return {**found, "noise_vector": tables["items"] if noise is None else tables["items"][noise]}
-
-
-def rows_of(values: Tensor, offsets: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Some rows of a ragged matrix.
-
-    Args:
-        values: (P,) of all rows, one after the other.
-        offsets: (N + 1,) where each row begins, and the end.
-        rows: (B,) which ones.
-
-    Returns:
-        Their values (Q,), int64 where they are integers, and offsets (B + 1,).
-    """
-    begins = offsets[rows]
-    lengths = offsets[rows + 1] - begins
-    ends = lengths.cumsum(0)
-    places = torch.arange(int(ends[-1]) if len(rows) else 0, device=rows.device)
-    places += torch.repeat_interleave(begins - ends + lengths, lengths)
-    found = values[places]
-    return (found if found.is_floating_point() else found.long()), torch.cat([ends.new_zeros(1), ends])
+        people, liked = tables["users"][user], tables["items"][item]
+        noises = tables["items"] if noise is None else tables["items"][noise]
+        score = ((people if owner is None else people[owner]) * liked).sum(1)
+        return {**tables, "user_vector": people, "item_vector": liked, "noise_vector": noises, "score": score}
