@@ -25,6 +25,7 @@ usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cf
        embloom analogy RUN king - man + woman             analogies
        embloom midpoint RUN WORD WORD ...                 words between several
        embloom outlier RUN WORD WORD ...                  the one that does not belong
+       embloom recommend RUN USER | --items ITEM ...      what somebody would like, known or new
        embloom encode RUN INPUT --layer L --output FILE   vectors of images, texts or CSV rows, from any layer
        embloom export RUN --to FORMAT                     word2vec, safetensors, npz, parquet, projector, onnx, torch
        embloom card RUN                                   what a trained embedding is, as Markdown
@@ -149,6 +150,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "compare": lazy("embloom.commands.compare:compare"),
     "map": lazy("embloom.commands.compare:draw"),
     **{name: lazy("embloom.commands.words:ask", name) for name in ("neighbors", "analogy", "midpoint", "outlier")},
+    "recommend": lazy("embloom.commands.recommend:main"),
     "encode": lazy("embloom.commands.encode:main"),
     "export": lazy("embloom.commands.export:main"),
     "card": lazy("embloom.commands.card:main"),
