@@ -20,13 +20,8 @@ from numpy.typing import NDArray
 from embloom.artifact.readers.tokenizer import BREAK, Block, Interner, TextOptions, tokenizer_identity
 from embloom.data.cache import cached
 from embloom.data.phrases import join_phrases
-from embloom.data.tokenize import (
-    Parts,
-    read_blocks,
-    refuse_unguarded,
-    tokenize_here,
-    tokenize_parallel,
-)
+from embloom.data.processes import refuse_unguarded
+from embloom.data.tokenize import Parts, read_blocks, tokenize
 from embloom.files.finding import files_at
 
 FORMAT = 2
@@ -97,9 +92,7 @@ def open_corpus(
 
     def tokenized(folder: Path) -> Parts:
         blocks = _blocks(files, options.text, progress, total)
-        if workers < 2 or total < SMALL:
-            return tokenize_here(blocks, folder, options.text)
-        return tokenize_parallel(blocks, folder, options.text, workers)
+        return tokenize(blocks, folder, options.text, 1 if total < SMALL else workers)
 
     about = {"path": str(path), "files": len(files), "bytes": total}
     return _open(cached(cache, key, FILES, lambda folder: _build(folder, tokenized(folder), options, about)))

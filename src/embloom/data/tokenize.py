@@ -5,16 +5,16 @@ Nothing here needs torch, so that a worker process starts quickly.
 
 from __future__ import annotations
 
-import multiprocessing
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from queue import Empty, Full
-from typing import Any
 
 from embloom.artifact.readers.tokenizer import Block, BlockTokenizer, TextOptions
 from embloom.assembly import own
+from embloom.data.processes import Worker, shared_out
 from embloom.files.finding import checked
 
 BLOCK_BYTES = 1 << 22
@@ -56,110 +56,43 @@ class Parts:
     bad_bytes: int
 
 
-UNGUARDED = (
-    'a tokenizer process ended at once: in a script, put what reads the corpus under `if __name__ == "__main__":`, '
-    "or use dataset.workers=1"
-)
+class TokenizeWorker(Worker):
+    """Tokenizes blocks, block n into `folder/n.part` (int32).
+
+    Args:
+        folder: for the parts.
+        options: how bytes become tokens.
+        trusted: folders of the user's code in use in the process that starts this one, which has imported the
+            tokenizer already, so it may be; None where it is this process.
+    """
+
+    def __init__(self, folder: Path, options: TextOptions, trusted: list[str] | None = None) -> None:
+        self.folder = folder
+        with nullcontext() if trusted is None else own.parts(trusted, anything=True):
+            self.tokenizer = BlockTokenizer(options)
+
+    def work(self, number: int, item: Block) -> None:
+        """See `Worker`."""
+        self.tokenizer(item).tofile(self.folder / f"{number}.part")
+
+    def result(self) -> tuple[list[str], int]:
+        """The words, and how many bytes were bad."""
+        return list(self.tokenizer.words), self.tokenizer.bad_bytes
 
 
-def refuse_unguarded() -> None:
-    """Ends a worker that only began: it imports the script that started it, which without a guard would begin all
-    once more, and wait for the lock that its parent holds."""
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise SystemExit(1)
+def tokenize(blocks: Iterable[Block], folder: Path, options: TextOptions, workers: int) -> Parts:
+    """Tokenizes blocks into part files; memory does not grow with the corpus.
 
-
-def tokenize_here(blocks: Iterable[Block], folder: Path, options: TextOptions) -> Parts:
-    """Tokenize in this process; see `tokenize_parallel`."""
-    tokenizer = BlockTokenizer(options)
-    owners = []
-    for number, block in enumerate(blocks):
-        tokenizer(block).tofile(folder / f"{number}.part")
-        owners.append(0)
-    return Parts(owners, [list(tokenizer.words)], tokenizer.bad_bytes)
-
-
-def tokenize_parallel(blocks: Iterable[Block], folder: Path, options: TextOptions, workers: int) -> Parts:
-    """Tokenize blocks with worker processes, block n into `folder/n.part` (int32).
-
-    At most two blocks a worker are in flight, so memory does not grow with the corpus.
+    Args:
+        blocks: of the text.
+        folder: for the parts.
+        options: how bytes become tokens.
+        workers: how many processes; with 1 it is this one.
 
     Raises:
         ValueError: what a worker could not do, in its own words.
     """
-    context = multiprocessing.get_context("spawn")
-    todo: Any = context.Queue(3 * workers)
-    done: Any = context.Queue()
-    own_folders = own.folders_in_use()
-    processes = [
-        context.Process(target=_work, args=(n, todo, done, folder, options, own_folders)) for n in range(workers)
-    ]
-    try:
-        for process in processes:
-            process.start()
-        total = 0
-        for number, block in enumerate(blocks):
-            if not _put(todo, (number, block), processes):
-                break
-            total += 1
-        for _ in processes:
-            todo.put(None)
-        return _collect(done, processes, total)
-    finally:
-        todo.cancel_join_thread()  # what nobody will read need not be written
-        for process in processes:
-            process.terminate()
-            process.join()
-
-
-def _put(todo: Any, item: object, processes: list[Any]) -> bool:
-    """Queue an item; False when a worker has ended, which `_collect` explains."""
-    while all(process.is_alive() for process in processes):
-        try:
-            todo.put(item, timeout=0.2)
-            return True
-        except Full:
-            continue
-    return False
-
-
-def _collect(done: Any, processes: list[Any], total: int) -> Parts:
-    owners = [0] * total
-    words: list[list[str]] = [[] for _ in processes]
-    bad = 0
-    for _ in processes:
-        worker, numbers, words_of_worker, bad_bytes, error = _next_report(done, processes)
-        if error:
-            raise ValueError(error)
-        for number in numbers:
-            owners[number] = worker
-        words[worker] = words_of_worker
-        bad += bad_bytes
-    return Parts(owners, words, bad)
-
-
-def _next_report(done: Any, processes: list[Any]) -> tuple[int, list[int], list[str], int, str]:
-    while True:
-        try:
-            return done.get(timeout=0.5)
-        except Empty:
-            codes = [process.exitcode or 0 for process in processes]
-            if min(codes) < 0:
-                raise ValueError("a tokenizer process was killed; is there memory enough?") from None
-            if any(codes):
-                raise ValueError(UNGUARDED) from None
-
-
-def _work(worker: int, todo: Any, done: Any, folder: Path, options: TextOptions, folders: list[str]) -> None:
-    numbers: list[int] = []
-    try:
-        # The process that started this one has imported the tokenizer already, so it may be.
-        with own.parts(folders, anything=True):
-            tokenizer = BlockTokenizer(options)
-        while (item := todo.get()) is not None:
-            number, block = item
-            tokenizer(block).tofile(folder / f"{number}.part")
-            numbers.append(number)
-        done.put((worker, numbers, list(tokenizer.words), tokenizer.bad_bytes, ""))
-    except Exception as error:  # the parent reports it
-        done.put((worker, numbers, [], 0, f"tokenizing failed: {type(error).__name__}: {error}"))
+    trusted = own.folders_in_use() if workers > 1 else None
+    make = partial(TokenizeWorker, folder, options, trusted)
+    owners, results = shared_out(blocks, make, workers, "tokenizer", "use dataset.workers=1")
+    return Parts(owners, [words for words, _ in results], sum(bad for _, bad in results))
