@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from embloom.assembly.parameters import numbers, positive_integers
-from embloom.data.base import SPLITS, Batch, Dataset, Phase, Split, digest_of
+from embloom.assembly.parameters import choices, numbers, positive_integers
+from embloom.data.base import Batch, Dataset, Phase, Split, digest_of
 from embloom.data.batches import Order
 from embloom.data.films import Films
 from embloom.data.histories import Histories, cut
+from embloom.data.interaction_cache import Interactions as Found
+from embloom.data.interaction_cache import open_interactions
+from embloom.data.interaction_filters import InteractionFilter
+from embloom.data.interaction_format import FORMATS, InteractionColumns
+from embloom.data.interaction_splits import InteractionSplit
+from embloom.data.table_rows import say
+from embloom.data.text import corpus_bar, default_cache
 from embloom.encoders.ragged import owners, rows_of
 from embloom.threads import give_back_cores, keep_cores
 
@@ -24,22 +34,69 @@ class Interactions(Dataset):
     `rating` (P,) where there are ratings; `clash_row` and `clash_column` (Q,), which of the noise items each person
     had; and where noise is drawn, `noise` (K,), items, and `log_noise` (K,), the logarithm of how likely each is drawn.
     For probes and artifacts a sample is one pair: `user` (P,) and `item` (P,).
+
+    Args:
+        batch_size: pairs a step.
+        path: a file, a folder or a glob: CSV, TSV (packed or not), Parquet, or lines `user item item ...`; None is a
+            small built-in set.
+        test: such files of what to predict; None holds out a part.
+        user, item, rating, time: the names of the columns; None finds usual names.
+        format: `table`, `lines`, or `auto`.
+        split, val_fraction, test_fraction, val_from, test_from, split_seed: see `InteractionSplit`.
+        min_user, min_item, min_rating: see `InteractionFilter`.
+        negatives: noise items a step, or `all`.
+        noise_exponent: noise is drawn by how many had an item, to this power.
+        workers: processes that read.
+        cache: folder of what was read.
+
+    Raises:
+        ValueError: an option is unknown or out of range.
     """
+
+    locations = ("path", "test")
+    no_effect = ("resident", "workers", "cache")
 
     def __init__(
         self,
         batch_size: int,
+        path: str | None = None,
+        test: str | None = None,
+        user: str | None = None,
+        item: str | None = None,
+        rating: str | None = None,
+        time: str | None = None,
+        format: str = "auto",
+        split: str = "interaction",
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        val_from: str | float | None = None,
+        test_from: str | float | None = None,
+        split_seed: int = 0,
+        min_user: int = 1,
+        min_item: int = 1,
+        min_rating: float | None = None,
         negatives: int | str = ALL,
         noise_exponent: float = 0.0,
+        workers: int = 2,
+        cache: str | None = None,
         resident: bool | str = "auto",
         seed: int = 0,
     ) -> None:
         super().__init__(batch_size, resident, seed)
+        positive_integers(workers=workers)
+        choices(FORMATS, format=format)
         if negatives != ALL:
             if not isinstance(negatives, int):
                 raise ValueError(f"negatives={negatives}: it must be {ALL}, or a positive integer")
             positive_integers(negatives=negatives)
         numbers(at_least=0, at_most=1, noise_exponent=noise_exponent)
+        self.path, self.test, self.format, self.workers = path, test, format, workers
+        self.named = InteractionColumns(user, item, rating, time)
+        self.split = InteractionSplit(
+            split, val_fraction, test_fraction, test_from=test_from, val_from=val_from, split_seed=split_seed
+        )
+        self.filter = InteractionFilter(min_rating, min_user, min_item)
+        self.cache = Path(cache).expanduser() if cache else default_cache()
         self.negatives, self.noise_exponent = negatives, noise_exponent
         self.columns: dict[Split, dict[str, Tensor]] = {}
         self.there: dict[torch.device, dict[str, Tensor]] = {}
@@ -66,15 +123,22 @@ class Interactions(Dataset):
 
     def read(self) -> tuple[dict[Split, dict[str, Tensor]], dict[str, list[str]]]:
         """The pairs of each split, and the names of people and items."""
-        films = Films()
-        pairs = torch.from_numpy(np.stack([films.user, films.item], 1))
-        draw = torch.rand(len(pairs), generator=torch.Generator().manual_seed(0))
-        split = (draw < 0.2).long() + (draw < 0.1).long()
-        found: dict[Split, dict[str, Tensor]] = {}
-        for number, name in enumerate(SPLITS):
-            user, item = pairs[split == number].T
-            found[name] = {"item": item.contiguous(), "user": user.contiguous()}
-        return found, {"user": films.people, "item": films.films}
+        found, said = self.filter(built_in() if self.path is None else self.opened(self.path))
+        parts = self.split(found, test=self.test is None)
+        for line in filter(None, (said, *parts.said)):
+            say(line)
+        train = parts.train
+        names = {"user": train.user_names, "item": train.item_names}
+        people = np.repeat(np.arange(len(train.user_names)), np.diff(train.offsets))
+        columns: dict[Split, dict[str, Tensor]] = {"train": as_columns(people, train.items, train.ratings)}
+        for split, held in parts.held.items():
+            columns[split] = as_columns(held.user, held.item, held.rating)
+        return columns, names
+
+    def opened(self, path: str, where: str = "dataset.path") -> Found:
+        """The interactions of a path."""
+        with corpus_bar() as progress:
+            return open_interactions(path, self.named, self.cache, self.workers, progress, self.format, where)
 
     def setup(self, stage: str | None = None) -> None:
         """See `Dataset.setup`; training uses the cores in its own way."""
@@ -165,3 +229,22 @@ class Interactions(Dataset):
     def digest(self) -> str:
         """A hash of every pair."""
         return digest_of(self.columns)  # type: ignore[arg-type]
+
+
+def as_columns(user: Any, item: Any, rating: Any) -> dict[str, Tensor]:
+    """Arrays (N,) as the columns of a split; people in ascending order."""
+    order = np.argsort(user, kind="stable")
+    arrays = {"item": (item, np.int32), "user": (user, np.int32), "rating": (rating, np.float32)}
+    return {
+        name: torch.from_numpy(np.ascontiguousarray(np.asarray(values)[order], kind))
+        for name, (values, kind) in arrays.items()
+        if values is not None
+    }
+
+
+def built_in() -> Found:
+    """Films that people made up watched."""
+    films = Films()
+    counts = np.bincount(films.user, minlength=len(films.people))
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return Found(offsets, films.item.astype(np.int32), None, None, films.people, films.films, {}, "built-in")
