@@ -107,7 +107,9 @@ class Interactions(Dataset):
         """Reads and parts the interactions: they say how many people and items there are."""
         self.columns, self.names_of = self.read()
         users, items = len(self.names_of["user"]), len(self.names_of["item"])
-        noise = items if self.negatives == ALL else min(int(self.negatives), items)
+        if self.negatives != ALL and int(self.negatives) >= items:
+            self.negatives = ALL
+        noise = items if self.negatives == ALL else int(self.negatives)
         columns = {"item": items, "owner": users, "user": users, "clash_row": users, "clash_column": noise}
         drawn = {} if self.negatives == ALL else {"noise": items, "log_noise": noise}
         rated = {"rating": 1} if "rating" in self.columns["train"] else {}
@@ -194,13 +196,11 @@ class Interactions(Dataset):
             had = torch.cat([had, batch["item"]])[order]
         if self.negatives == ALL:
             return {**batch, "clash_row": row, "clash_column": had}
-        noise = torch.multinomial(here["chance"], self.sizes["log_noise"])
+        noise, log_noise = draw_noise(here["chance"], self.sizes["log_noise"])
         place = torch.full_like(here["chance"], -1, dtype=torch.int64)
         place[noise] = torch.arange(len(noise), device=noise.device)
         column = place[had]
         found = column >= 0
-        # How likely an item is among those drawn, which are drawn without replacement.
-        log_noise = (-torch.expm1(len(noise) * torch.log1p(-here["chance"][noise]))).log()
         clashes = {"clash_row": row[found], "clash_column": column[found]}
         return {**batch, **clashes, "noise": noise, "log_noise": log_noise}
 
@@ -229,6 +229,23 @@ class Interactions(Dataset):
     def digest(self) -> str:
         """A hash of every pair."""
         return digest_of(self.columns)  # type: ignore[arg-type]
+
+
+def draw_noise(chance: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Draws items without replacement (Efraimidis and Spirakis 2006).
+
+    Args:
+        chance: (I,) of the first to be drawn.
+        count: how many; fewer than I.
+
+    Returns:
+        Their numbers (count,), and the logarithm of how likely each was to be among them, given the first that was not
+        (Kool et al. 2019): dividing by it makes sums over the sample unbiased.
+    """
+    time = torch.empty_like(chance).exponential_() / chance
+    first = time.topk(count + 1, largest=False, sorted=True)
+    noise = first.indices[:-1]
+    return noise, (-torch.expm1(-chance[noise] * first.values[-1])).log()
 
 
 def as_columns(user: Any, item: Any, rating: Any) -> dict[str, Tensor]:
