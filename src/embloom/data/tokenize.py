@@ -6,6 +6,7 @@ Nothing here needs torch, so that a worker process starts quickly.
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -95,8 +96,13 @@ def tokenize_parallel(blocks: Iterable[Block], folder: Path, options: TextOption
         context.Process(target=_work, args=(n, todo, done, folder, options, own_folders)) for n in range(workers)
     ]
     try:
-        for process in processes:
-            process.start()
+        # Ctrl-C reaches them too, and they would say so at length; blocked here, it is blocked in them for good.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            for process in processes:
+                process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         total = 0
         for number, block in enumerate(blocks):
             if not _put(todo, (number, block), processes):
