@@ -76,6 +76,10 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    if any(not argument.strip() for argument in arguments):
+        # As a path it would be the current folder.
+        print(f"error: embloom {name}: an argument is empty, such as a variable that is not set", file=sys.stderr)
+        sys.exit(2)
     guarded(COMMANDS[name], arguments[1:])
 
 

@@ -131,6 +131,15 @@ class Probe(ABC):
         """Measures: tag (without `probe/`) -> number."""
 
 
+def check_table(layer: str, encoder: Encoder) -> None:
+    """Raises:
+    ValueError: an encoder has no such table.
+    """
+    if layer not in encoder.tables():
+        there = ", ".join(encoder.tables()) or "none"
+        raise ValueError(f"layer={layer}: it must be a table of the encoder; available: {there}")
+
+
 def chosen(wanted: str | Sequence[str], activations: Sequence[str]) -> list[str]:
     """The names of the layers that are wanted: `all`, one name or several.
 
