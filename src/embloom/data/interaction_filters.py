@@ -1,0 +1,119 @@
+"""Which interactions are used: those that count as liking, of people and items that have enough of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embloom.assembly.parameters import numbers, positive_integers
+from embloom.data.corpus import bincount
+from embloom.data.interaction_cache import Interactions
+
+
+@dataclass(frozen=True)
+class InteractionFilter:
+    """Leaves out interactions.
+
+    Args:
+        min_rating: only ratings of at least so much count as liking; None: all do.
+        min_user: people with fewer items are left out; and so on with `min_item`, until all that stay have enough.
+        min_item: items with fewer people are left out.
+
+    Raises:
+        ValueError: an option is out of range.
+    """
+
+    min_rating: float | None = None
+    min_user: int = 1
+    min_item: int = 1
+
+    def __post_init__(self) -> None:
+        positive_integers(min_user=self.min_user, min_item=self.min_item)
+        if self.min_rating is not None:
+            numbers(min_rating=self.min_rating)
+
+    def __call__(self, found: Interactions) -> tuple[Interactions, str]:
+        """What is left, and a line on what was left out ('' where nothing was).
+
+        Raises:
+            ValueError: nothing is left, or there are no ratings to compare.
+        """
+        alive = np.ones(len(found.items), np.bool_)
+        if self.min_rating is not None:
+            if found.ratings is None:
+                raise ValueError(f"min_rating={self.min_rating:g}: there is no column of ratings, see dataset.rating")
+            alive = found.ratings >= np.float32(self.min_rating)
+            if not alive.any():
+                raise ValueError(f"min_rating={self.min_rating:g}: the highest rating is {found.ratings.max():g}")
+        if max(self.min_user, self.min_item) > 1:
+            core(found, alive, self.min_user, self.min_item)
+        if not alive.any():
+            raise ValueError(
+                f"min_user={self.min_user}, min_item={self.min_item}: no interaction is left of {len(alive):,}, with "
+                f"{len(found.user_names):,} people and {len(found.item_names):,} items: lower both"
+            )
+        left = some(found, alive)
+        return left, "" if left is found else self.said(found, left)
+
+    def said(self, found: Interactions, left: Interactions) -> str:
+        """What was left out."""
+        options = [f"min_user={self.min_user}", f"min_item={self.min_item}"]
+        named = [option for option in options if not option.endswith("=1")]
+        if self.min_rating is not None:
+            named.insert(0, f"min_rating={self.min_rating:g}")
+        return (
+            f"{', '.join(named)}: left out {len(found.items) - len(left.items):,} of {len(found.items):,} "
+            f"interactions, {len(found.user_names) - len(left.user_names):,} of {len(found.user_names):,} people and "
+            f"{len(found.item_names) - len(left.item_names):,} of {len(found.item_names):,} items"
+        )
+
+
+def owners(offsets: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The person of each interaction."""
+    return np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))
+
+
+def core(found: Interactions, alive: NDArray[np.bool_], min_user: int, min_item: int) -> None:
+    """Takes out of `alive`, in place, the interactions of people and items that have too few, until none has."""
+    users, items = owners(found.offsets)[alive], np.asarray(found.items)[alive]
+    while True:
+        enough = bincount(users, len(found.user_names)) >= min_user
+        keep = enough[users]
+        enough = bincount(items, len(found.item_names)) >= min_item
+        keep &= enough[items]
+        if keep.all():
+            return
+        alive[alive] = keep
+        users, items = users[keep], items[keep]
+
+
+def some(found: Interactions, kept: NDArray[np.bool_]) -> Interactions:
+    """Some of the interactions, with those people and items only that have one.
+
+    Args:
+        found: the interactions, of which each person has one.
+        kept: (P,) which ones.
+    """
+    if kept.all():
+        return found
+    users, items = kept_numbers(found, kept)
+    lengths = np.add.reduceat(kept, found.offsets[:-1], dtype=np.int64)
+    return replace(
+        found,
+        offsets=np.concatenate([[0], np.cumsum(lengths[lengths > 0])]).astype(np.int64),
+        items=items[np.asarray(found.items)[kept]],
+        ratings=None if found.ratings is None else found.ratings[kept],
+        times=None if found.times is None else found.times[kept],
+        user_names=[found.user_names[row] for row in np.flatnonzero(users >= 0).tolist()],
+        item_names=[found.item_names[row] for row in np.flatnonzero(items >= 0).tolist()],
+    )
+
+
+def kept_numbers(found: Interactions, kept: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Of each person and of each item the number that it has in `some`, or -1."""
+    users = np.add.reduceat(kept, found.offsets[:-1], dtype=np.int64) > 0
+    items = bincount(np.asarray(found.items)[kept], len(found.item_names)) > 0
+    first, second = (np.where(there, np.cumsum(there) - 1, -1).astype(np.int32) for there in (users, items))
+    return first, second
