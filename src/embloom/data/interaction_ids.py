@@ -39,6 +39,7 @@ class Rows:
     items: Codes
     ratings: NDArray[np.float32] | None
     times: NDArray[np.float64] | None
+    lines: NDArray[np.int64] | None = None  # of a block, from 0, where a line has several rows
 
 
 class Ids(dict[bytes, int]):

@@ -22,6 +22,13 @@ def row_groups(path: Path) -> int:
     return parquet.ParquetFile(path).num_row_groups
 
 
+def group_start(path: Path, group: int) -> int:
+    """How many rows come before a row group."""
+    _, parquet = pyarrow()
+    metadata = parquet.ParquetFile(path).metadata
+    return sum(metadata.row_group(number).num_rows for number in range(group))
+
+
 def parquet_rows(columns: Sequence[str | None], users: Ids, items: Ids, path: Path, group: int) -> Rows:
     """The interactions of a row group.
 
@@ -43,7 +50,7 @@ def parquet_rows(columns: Sequence[str | None], users: Ids, items: Ids, path: Pa
     start = 0
     try:
         file = parquet.ParquetFile(path)
-        start = sum(file.metadata.row_group(number).num_rows for number in range(group))
+        start = group_start(path, group)
         names = [name for name in columns if name is not None]
         for batch in file.iter_batches(ROWS, [group], names):
             cells = {name: batch.column(name) for name in names}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from embloom.data.interaction_cells import PAD, Cells, Texts, csv_cells, even_cells, moments_of, numbers
 from embloom.data.interaction_format import Layout
 from embloom.data.interaction_ids import Codes, Ids, RowError, Rows
-from embloom.data.interaction_parquet import parquet_rows
+from embloom.data.interaction_parquet import group_start, parquet_rows
 from embloom.files.line_blocks import LineBlock
 
 
@@ -40,11 +40,16 @@ class Parser:
             try:
                 found = self.text_rows(item)
             except RowError as error:
-                place = f"{item.path}, line {line_of(item, self.layout, error.row)}"
-                raise ValueError(f"{place}: {error.what}") from None
+                raise ValueError(f"{text_place(item, self.layout, error.row)}: {error.what}") from None
         self.users.saw(found.users)
         self.items.saw(found.items)
         return found
+
+    def place(self, item: Any, rows: Rows, row: int) -> str:
+        """Where a row of what `rows` returned stands, for messages."""
+        if self.layout.kind == "parquet":
+            return f"{item[0]}, row {group_start(*item) + row + 1}"
+        return text_place(item, self.layout, row if rows.lines is None else int(rows.lines[row]))
 
     def text_rows(self, block: LineBlock) -> Rows:
         """Rows of text: at once where each line has the same plain cells, else line by line."""
@@ -97,7 +102,7 @@ class Parser:
             items = self.ids(cells.some(places["item"]), 0, self.items, what := "item")
         except RowError as error:
             raise RowError(int(line[places[what][error.row]]), error.what) from None
-        return Rows(np.repeat(users, counts), items, None, None)
+        return Rows(np.repeat(users, counts), items, None, None, line[places["item"]])
 
     def ids(self, cells: Cells | Texts, place: int, ids: Ids, what: str) -> Codes:
         """The numbers of a column of ids."""
@@ -151,8 +156,13 @@ def after_header(data: bytes) -> bytes:
     return data[place:]
 
 
+def text_place(block: LineBlock, layout: Layout, row: int) -> str:
+    """The file and the line in which a row of a block (or a line of `lines`) ends."""
+    return f"{block.path}, line {line_of(block, layout, row)}"
+
+
 def line_of(block: LineBlock, layout: Layout, row: int) -> int:
-    """The line in which a row of a block ends."""
+    """See `text_place`."""
     data, header = block.data, layout.header and block.line == 1
     mark = layout.delimiter.decode()
     if layout.kind == "lines":
