@@ -23,7 +23,7 @@ Encode = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True)
-class Attribute:
+class RowClasses:
     """What is known of the rows of a table.
 
     Attributes:
@@ -47,7 +47,7 @@ class Dataset(LightningDataModule):
         names: label column -> what its classes are called, if known.
         supplies: whatever else an encoder or a loss may ask for by the name of a constructor's parameter: plain
             values, or tensors.
-        row_attributes: column -> attribute -> what is known of the rows of tables over it (a film's genre).
+        row_classes: column -> attribute -> what is known of the rows of tables over it (a film's genre).
         reader: how raw inputs become columns, so that the artifact can encode new ones; None: rows of numbers.
         locations: options that say where the data is; a resume may change them.
         no_effect: options that change no result.
@@ -60,7 +60,7 @@ class Dataset(LightningDataModule):
     labels: tuple[str, ...] = ()
     names: dict[str, list[str]]
     supplies: dict[str, Any]
-    row_attributes: dict[str, dict[str, Attribute]]
+    row_classes: dict[str, dict[str, RowClasses]]
     reader: Reader | None = None
     locations: ClassVar[tuple[str, ...]] = ("root", "path")
     no_effect: ClassVar[tuple[str, ...]] = ("resident",)
@@ -74,7 +74,7 @@ class Dataset(LightningDataModule):
         positive_integers(batch_size=batch_size)
         choices((True, False, "auto"), resident=resident)
         self.batch_size, self.resident, self.seed = batch_size, resident, seed
-        self.sizes, self.names, self.supplies, self.row_attributes = {}, {}, {}, {}
+        self.sizes, self.names, self.supplies, self.row_classes = {}, {}, {}, {}
 
     # -- what a subclass says
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
+
+from embloom.data.interaction_attributes import Attribute
 
 GENRES = ("action", "comedy", "drama", "horror", "romance", "western")
 DECADES = (1970, 1980, 1990, 2000, 2010)
@@ -41,3 +45,8 @@ class Films:
             watched = draw.choice(FILMS, count, replace=False, p=weight / weight.sum())
             pairs += [(person, int(film)) for film in np.sort(watched)]
         self.user, self.item = np.array(pairs, np.int64).T
+
+    def attributes(self, names: Sequence[str]) -> dict[str, Attribute]:
+        """The genre of films, by their names."""
+        genre = dict(zip(self.films, self.genre.tolist(), strict=True))
+        return {"genre": Attribute("genre", codes=np.array([genre[name] for name in names], np.int32), names=GENRES)}

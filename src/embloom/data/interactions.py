@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from embloom.assembly.parameters import choices, numbers, positive_integers
 from embloom.data.base import Batch, Dataset, Phase, Split, digest_of
 from embloom.data.batches import Order
-from embloom.data.films import Films
 from embloom.data.histories import Histories, cut
-from embloom.data.interaction_cache import Interactions as Found
-from embloom.data.interaction_cache import open_interactions
 from embloom.data.interaction_filters import InteractionFilter
 from embloom.data.interaction_format import FORMATS, InteractionColumns
+from embloom.data.interaction_reading import InteractionSource
 from embloom.data.interaction_splits import InteractionSplit
-from embloom.data.table_rows import say
-from embloom.data.text import corpus_bar, default_cache
+from embloom.data.text import default_cache
 from embloom.encoders.ragged import owners, rows_of
 from embloom.threads import give_back_cores, keep_cores
 
@@ -42,6 +37,8 @@ class Interactions(Dataset):
         test: such files of what to predict; None holds out a part.
         user, item, rating, time: the names of the columns; None finds usual names.
         format: `table`, `lines`, or `auto`.
+        items, users: tables of what is known of items and people, with a column of ids (`items_id`, `users_id`).
+        title: the column of `items` that they are called by instead of their ids.
         split, val_fraction, test_fraction, val_from, test_from, split_seed: see `InteractionSplit`.
         min_user, min_item, min_rating: see `InteractionFilter`.
         negatives: noise items a step, or `all`.
@@ -53,7 +50,7 @@ class Interactions(Dataset):
         ValueError: an option is unknown or out of range.
     """
 
-    locations = ("path", "test")
+    locations = ("path", "test", "items", "users")
     no_effect = ("resident", "workers", "cache")
 
     def __init__(
@@ -66,6 +63,11 @@ class Interactions(Dataset):
         rating: str | None = None,
         time: str | None = None,
         format: str = "auto",
+        items: str | None = None,
+        items_id: str | None = None,
+        users: str | None = None,
+        users_id: str | None = None,
+        title: str | None = None,
         split: str = "interaction",
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
@@ -90,13 +92,22 @@ class Interactions(Dataset):
                 raise ValueError(f"negatives={negatives}: it must be {ALL}, or a positive integer")
             positive_integers(negatives=negatives)
         numbers(at_least=0, at_most=1, noise_exponent=noise_exponent)
-        self.path, self.test, self.format, self.workers = path, test, format, workers
-        self.named = InteractionColumns(user, item, rating, time)
-        self.split = InteractionSplit(
-            split, val_fraction, test_fraction, test_from=test_from, val_from=val_from, split_seed=split_seed
+        if title is not None and items is None:
+            raise ValueError(f"title={title}: it is a column of a table of items: give dataset.items=FILE")
+        self.source = InteractionSource(
+            path,
+            test,
+            InteractionColumns(user, item, rating, time),
+            format,
+            InteractionFilter(min_rating, min_user, min_item),
+            InteractionSplit(
+                split, val_fraction, test_fraction, test_from=test_from, val_from=val_from, split_seed=split_seed
+            ),
+            {"item": (items, items_id), "user": (users, users_id)},
+            title,
+            workers,
+            Path(cache).expanduser() if cache else default_cache(),
         )
-        self.filter = InteractionFilter(min_rating, min_user, min_item)
-        self.cache = Path(cache).expanduser() if cache else default_cache()
         self.negatives, self.noise_exponent = negatives, noise_exponent
         self.columns: dict[Split, dict[str, Tensor]] = {}
         self.there: dict[torch.device, dict[str, Tensor]] = {}
@@ -105,7 +116,9 @@ class Interactions(Dataset):
 
     def measure(self) -> None:
         """Reads and parts the interactions: they say how many people and items there are."""
-        self.columns, self.names_of = self.read()
+        found = self.source.read()
+        self.columns, self.names_of, self.row_classes = found.columns, found.names, found.classes
+        self.supplies = {f"{column}_features": features for column, features in found.features.items()}
         users, items = len(self.names_of["user"]), len(self.names_of["item"])
         if self.negatives != ALL and int(self.negatives) >= items:
             self.negatives = ALL
@@ -116,31 +129,12 @@ class Interactions(Dataset):
         self.sizes = {**columns, **rated, **drawn}
         train = self.columns["train"]
         counts = torch.bincount(train["user"], minlength=users)
-        self.supplies = {
+        self.supplies |= {
             "history": train["item"].int(),
             "history_offsets": torch.cat([counts.new_zeros(1), counts.cumsum(0)]),
         }
         weight = torch.bincount(train["item"], minlength=items).double().clamp(min=1) ** self.noise_exponent
         self.chance = (weight / weight.sum()).float()
-
-    def read(self) -> tuple[dict[Split, dict[str, Tensor]], dict[str, list[str]]]:
-        """The pairs of each split, and the names of people and items."""
-        found, said = self.filter(built_in() if self.path is None else self.opened(self.path))
-        parts = self.split(found, test=self.test is None)
-        for line in filter(None, (said, *parts.said)):
-            say(line)
-        train = parts.train
-        names = {"user": train.user_names, "item": train.item_names}
-        people = np.repeat(np.arange(len(train.user_names)), np.diff(train.offsets))
-        columns: dict[Split, dict[str, Tensor]] = {"train": as_columns(people, train.items, train.ratings)}
-        for split, held in parts.held.items():
-            columns[split] = as_columns(held.user, held.item, held.rating)
-        return columns, names
-
-    def opened(self, path: str, where: str = "dataset.path") -> Found:
-        """The interactions of a path."""
-        with corpus_bar() as progress:
-            return open_interactions(path, self.named, self.cache, self.workers, progress, self.format, where)
 
     def setup(self, stage: str | None = None) -> None:
         """See `Dataset.setup`; training uses the cores in its own way."""
@@ -246,22 +240,3 @@ def draw_noise(chance: Tensor, count: int) -> tuple[Tensor, Tensor]:
     first = time.topk(count + 1, largest=False, sorted=True)
     noise = first.indices[:-1]
     return noise, (-torch.expm1(-chance[noise] * first.values[-1])).log()
-
-
-def as_columns(user: Any, item: Any, rating: Any) -> dict[str, Tensor]:
-    """Arrays (N,) as the columns of a split; people in ascending order."""
-    order = np.argsort(user, kind="stable")
-    arrays = {"item": (item, np.int32), "user": (user, np.int32), "rating": (rating, np.float32)}
-    return {
-        name: torch.from_numpy(np.ascontiguousarray(np.asarray(values)[order], kind))
-        for name, (values, kind) in arrays.items()
-        if values is not None
-    }
-
-
-def built_in() -> Found:
-    """Films that people made up watched."""
-    films = Films()
-    counts = np.bincount(films.user, minlength=len(films.people))
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return Found(offsets, films.item.astype(np.int32), None, None, films.people, films.films, {}, "built-in")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from embloom.assembly.wiring import Wire
-from embloom.data.base import SPLITS, Attribute, Dataset, Split, encoded
+from embloom.data.base import SPLITS, Dataset, RowClasses, Split, encoded
 from embloom.encoders.base import Encoder
 
 
@@ -68,7 +68,7 @@ class Frozen:
         keys: table, or column -> what its rows are called.
         activations: the layers that are made of a sample.
         scores: of an encoder that recommends, numbers of people (B,) -> scores of all items (B, items).
-        attributes: table -> attribute -> what is known of its rows.
+        row_classes: table -> attribute -> what is known of its rows.
         seen: the splits that come before the one that is scored: training, and validation where that is the test.
     """
 
@@ -80,7 +80,7 @@ class Frozen:
     activations: list[str] = field(default_factory=lambda: ["embedding"])
     scores: Callable[[Tensor], Tensor] | None = None
     seen: Sequence[Mapping[str, Tensor]] = ()
-    attributes: Mapping[str, Mapping[str, Attribute]] = field(default_factory=dict)
+    row_classes: Mapping[str, Mapping[str, RowClasses]] = field(default_factory=dict)
 
     def layers(self, wanted: str | Sequence[str]) -> list[str]:
         """The names of the layers to probe: `all`, one name or several.
@@ -180,7 +180,7 @@ def freeze(encode: Wire, encoder: Encoder, dataset: Dataset, *, device: torch.de
         encoder.activations(),
         (lambda user: encoder.scores(user.to(device))) if encoder.recommends else None,
         seen,
-        {table: dataset.row_attributes[c] for table, c in encoder.rows.items() if c in dataset.row_attributes},
+        {table: dataset.row_classes[c] for table, c in encoder.rows.items() if c in dataset.row_classes},
     )
 
 

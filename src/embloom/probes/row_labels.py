@@ -39,7 +39,7 @@ class RowLabels(Probe):
     def __call__(self, frozen: Frozen) -> dict[str, float]:
         """`linear_<label>`, `knn_<label>`, and `chance_<label>`, the share of the most frequent class."""
         found: dict[str, float] = {}
-        for table, labels in frozen.attributes.items():
+        for table, labels in frozen.row_classes.items():
             for label, known in labels.items():
                 if table in frozen.tables and int((known.codes >= 0).sum()) >= LEAST:
                     found |= self.measured(frozen.tables[table], known.codes, len(known.names), label)
