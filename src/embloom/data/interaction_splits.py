@@ -130,12 +130,20 @@ class InteractionSplit:
         Raises:
             ValueError: nothing is left to train on, or to hold out.
         """
-        share = {VAL: self.val_fraction, TEST: self.test_fraction if test else 0.0}
+        share = {
+            VAL: self.val_fraction or float(self.val_from is not None),
+            TEST: (self.test_fraction or float(self.test_from is not None)) if test else 0.0,
+        }
         if self.split == "user":
             return self.by_user(found, share)
+        said = []
+        if self.split == "last" and found.times is None:
+            said.append("split=last: there is no column of times, so the last ones are those that the file has last")
         marks = {"interaction": self.at_random, "last": self.lasts, "time": self.by_time}[self.split](found, share)
         self.check(marks, share)
-        return held_out(found, marks)
+        result = held_out(found, marks)
+        result.said[:0] = said
+        return result
 
     def check(self, marks: Marks, share: dict[int, float]) -> None:
         """Raises:
