@@ -54,7 +54,7 @@ class ParseWorker(Worker):
                 if column is not None:
                     np.save(file, column)
 
-    def result(self) -> tuple[tuple[Codes, list[str]], ...]:
+    def result(self) -> tuple[tuple[Codes, list[bytes]], ...]:
         """For people and items: the integers, and the other ids."""
         return tuple((ids.integers(), ids.names) for ids in (self.parser.users, self.parser.items))
 
@@ -72,13 +72,13 @@ class Numbering:
         found: of each worker, the integers and the other ids.
     """
 
-    def __init__(self, found: Sequence[tuple[Codes, list[str]]]) -> None:
+    def __init__(self, found: Sequence[tuple[Codes, list[bytes]]]) -> None:
         self.integers = np.unique(np.concatenate([integers for integers, _ in found]))
         texts = sorted(set().union(*(names for _, names in found)))
         rank = {name: number for number, name in enumerate(texts, len(self.integers))}
         # Reversed, for number -1 is the first id and stands last.
         self.texts = [np.array([rank[name] for name in reversed(names)], np.int32) for _, names in found]
-        self.names = [*map(str, self.integers.tolist()), *texts]
+        self.names = [*map(str, self.integers.tolist()), *map(bytes.decode, texts)]
         top = int(self.integers[-1]) if len(self.integers) else 0
         self.table: Ranks | None = None
         if top < NUMBERED:
