@@ -109,7 +109,7 @@ def rows_of(
     for part in source.parts([key]):
         cells = part.columns[key]
         for row, cell in enumerate(cells.tolist() if isinstance(cells, np.ndarray) else cells, part.start):
-            place = number.get(str(cell).strip())
+            place = number.get(f"{cell:.0f}" if isinstance(cell, float) else str(cell).strip())
             if place is None:
                 unknown, example = unknown + 1, example or str(cell)
             else:
@@ -118,7 +118,7 @@ def rows_of(
     without = int((rows < 0).sum())
     if without == len(names):
         raise ValueError(
-            f"{source.title}: no '{key}' is the id of a {role} with interactions; there it is '{shown(names[0])}', and "
+            f"{source.title}: no '{key}' is the id of one with interactions; there it is '{shown(names[0])}', and "
             f"here '{shown(example)}'"
         )
     said, what = [], {"item": "items", "user": "people"}[role]

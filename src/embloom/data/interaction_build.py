@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from embloom.data.processes import Worker, shared_out
 
 BUCKET_ROWS = 1 << 18
 FEW_ROWS = 1 << 20  # for less, starting processes costs more than it saves
+HELD_ROWS = 1 << 20  # that wait to be written to buckets
 MOST_BUCKETS = 500  # files that are open at once
 ADVICE = "use dataset.workers=1"
 NUMBERED = 1 << 24  # integers up to here are numbered by a table, else by a search
@@ -53,7 +54,7 @@ class ParseWorker(Worker):
                 if column is not None:
                     np.save(file, column)
 
-    def result(self) -> tuple[tuple[Codes, list[str]], ...]:
+    def result(self) -> tuple[tuple[Codes, list[bytes]], ...]:
         """For people and items: the integers, and the other ids."""
         return tuple((ids.integers(), ids.names) for ids in (self.parser.users, self.parser.items))
 
@@ -71,13 +72,13 @@ class Numbering:
         found: of each worker, the integers and the other ids.
     """
 
-    def __init__(self, found: Sequence[tuple[Codes, list[str]]]) -> None:
+    def __init__(self, found: Sequence[tuple[Codes, list[bytes]]]) -> None:
         self.integers = np.unique(np.concatenate([integers for integers, _ in found]))
         texts = sorted(set().union(*(names for _, names in found)))
         rank = {name: number for number, name in enumerate(texts, len(self.integers))}
         # Reversed, for number -1 is the first id and stands last.
         self.texts = [np.array([rank[name] for name in reversed(names)], np.int32) for _, names in found]
-        self.names = [*map(str, self.integers.tolist()), *texts]
+        self.names = [*map(str, self.integers.tolist()), *map(bytes.decode, texts)]
         top = int(self.integers[-1]) if len(self.integers) else 0
         self.table: Ranks | None = None
         if top < NUMBERED:
@@ -186,21 +187,31 @@ def distribute(
     edges = np.array(bounds[1:-1])
     with ExitStack() as stack:
         files = [stack.enter_context((parts / f"{number}.bucket").open("wb")) for number in range(len(bounds) - 1)]
+        held: list[NDArray[Any]] = []
         for number, owner in enumerate(owners):
             part = parts / f"{number}.part"
             with part.open("rb") as file:
                 user = users.ranks(np.load(file), owner)
                 columns = [user, items.ranks(np.load(file), owner), *(np.load(file) for _ in kind[2:])]
             part.unlink()
-            bucket = np.searchsorted(edges, user, "right").astype(np.uint16)
-            order = np.argsort(bucket, kind="stable")
             rows = np.empty(len(user), np.dtype(kind))
             for (name, _), column in zip(kind, columns, strict=True):
-                rows[name] = column[order]
-            ends = np.cumsum(np.bincount(bucket, minlength=len(files))).tolist()
-            for place, (begin, end) in enumerate(pairwise([0, *ends])):
-                if end > begin:
-                    rows[begin:end].tofile(files[place])
+                rows[name] = column
+            held.append(rows)
+            # So many at once that what a bucket gets of them is worth a write.
+            if sum(map(len, held)) >= HELD_ROWS or number == len(owners) - 1:
+                write_buckets(np.concatenate(held), edges, files)
+                held = []
+
+
+def write_buckets(rows: NDArray[Any], edges: NDArray[np.int64], files: Sequence[BinaryIO]) -> None:
+    """Appends rows, in order, to the files of their buckets."""
+    bucket = np.searchsorted(edges, rows["user"], "right").astype(np.uint16)
+    rows = rows[np.argsort(bucket, kind="stable")]
+    ends = np.cumsum(np.bincount(bucket, minlength=len(files))).tolist()
+    for file, (begin, end) in zip(files, pairwise([0, *ends]), strict=True):
+        if end > begin:
+            file.write(rows[begin:end].tobytes())
 
 
 class SortWorker(Worker):

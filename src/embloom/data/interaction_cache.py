@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Interactions:
         offsets: (U + 1,) where each person's interactions begin, and the end.
         items: (P,) item numbers; memory-mapped.
         ratings: (P,), or None.
-        times: (P,) seconds since 1970 (or whatever numbers the file has), or None.
+        times: (P,) seconds since 1970 (or smaller numbers that the file has), or None.
         user_names: the people's ids: integers first, by size, then others, by their letters.
         item_names: the items' ids, in the same order.
         about: rows, merged (how many had a later one of the same person and item), bytes, files, path.
@@ -95,8 +96,18 @@ def open_interactions(
         about = {"path": str(path), "files": len(files), "bytes": total, "rows": found.rows, "merged": found.merged}
         about |= {"ratings": layout.places[2] is not None, "times": layout.places[3] is not None}
         (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
+        if found.merged:
+            say(
+                f"{where}={path}: {found.merged:,} of {found.rows:,} rows are of a pair that comes again, whose last "
+                "row stays"
+            )
 
     return opened_entry(cached(cache, key_of(files, layout), FILES, written))
+
+
+def say(line: str) -> None:
+    """What was found in the data, apart from the output of commands."""
+    print(line, file=sys.stderr)
 
 
 def key_of(files: list[Path], layout: Layout) -> str:

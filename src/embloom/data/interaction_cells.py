@@ -16,6 +16,7 @@ from embloom.data.interaction_ids import DIGITS, Codes, RowError
 from embloom.files.tables import FIELD_LIMIT
 
 PAD = 24  # bytes before a block, so that every cell's last 24 bytes are inside
+LATEST = 1e11  # seconds
 ZEROS = np.uint64(0x3030303030303030)
 
 
@@ -138,7 +139,8 @@ def csv_cells(data: bytes, mark: bytes, width: int) -> list[list[str]]:
 def csv_rows(data: bytes, mark: bytes) -> Iterator[list[str]]:
     """Rows that are not blank; see `csv_cells`."""
     csv.field_size_limit(FIELD_LIMIT)
-    reader = csv.reader(io.StringIO(data.decode(errors="surrogateescape"), newline=""), delimiter=mark.decode())
+    text = io.StringIO(data.decode(errors="surrogateescape"), newline="")
+    reader = csv.reader(text, delimiter=mark.decode(), strict=True)
     row = 0
     try:
         for cells in reader:
@@ -146,7 +148,7 @@ def csv_rows(data: bytes, mark: bytes) -> Iterator[list[str]]:
                 yield cells
                 row += 1
     except csv.Error as error:
-        raise RowError(row, str(error)) from error
+        raise RowError(row, f"{error}: does a quote begin there that never ends, or is not doubled?") from error
 
 
 def numbers(texts: Sequence[str], what: str) -> list[float]:
@@ -188,6 +190,15 @@ def moments_of(texts: Sequence[str]) -> list[float]:
                 row, f"the time '{shown(text)}' is neither a number nor a date such as 2024-01-31 or 2024-01-31T12:00"
             ) from None
     return found
+
+
+def seconds(times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Times in seconds: numbers that would be beyond the year 5000 are milli-, micro- or nanoseconds."""
+    for _ in range(3):
+        if not len(times) or times.max() < LATEST:
+            break
+        times = np.where(times < LATEST, times, times / 1000)
+    return times
 
 
 def moment_of(text: str) -> float:

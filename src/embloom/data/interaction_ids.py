@@ -46,12 +46,12 @@ class Ids(dict[bytes, int]):
     """Numbers for the ids of a column, and which there were.
 
     Attributes:
-        names: the ids that are no plain integers; -1 - n is the number of the n-th.
+        names: the ids that are no plain integers, encoded; -1 - n is the number of the n-th.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.names: list[str] = []
+        self.names: list[bytes] = []
         self.small = np.zeros(1 << 10, np.bool_)
         self.pending: list[Codes] = []
         self.held = 0
@@ -65,7 +65,8 @@ class Ids(dict[bytes, int]):
         elif not text:
             raise ValueError("empty")
         else:
-            self.names.append(text.decode())
+            text.decode()  # refuses what is no text
+            self.names.append(text)
             number = -len(self.names)
         self[cell] = number
         return number

@@ -104,7 +104,7 @@ def first_place(
     """
     files = files_at(path, "file of interactions", where=where)
     layout = layout_of(files[0], columns, kind, where.rpartition(".")[0])
-    parser, wanted = Parser(layout), set(names)
+    parser, wanted = Parser(layout), {name.encode() for name in names}
     plain = np.array([int(name) for name in names if is_plain(name.encode())], np.int64)
     for block in blocks_of(files, layout, None, 0):
         rows = parser.rows(block)
@@ -113,5 +113,5 @@ def first_place(
         hits = np.flatnonzero(np.isin(codes, np.concatenate([plain, np.array(others, np.int64)])))
         if len(hits):
             code = int(codes[hits[0]])
-            return parser.place(block, rows, int(hits[0])), str(code) if code >= 0 else ids.names[-1 - code]
+            return parser.place(block, rows, int(hits[0])), str(code) if code >= 0 else ids.names[-1 - code].decode()
     raise AssertionError(f"{path} has changed")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embloom.data.interaction_cells import moments_of, numbers
+from embloom.data.interaction_cells import moments_of, numbers, seconds
 from embloom.data.interaction_ids import Codes, Ids, RowError, Rows
 from embloom.files.table_parts import pyarrow
 
@@ -86,8 +86,12 @@ def ids_in(column: Any, ids: Ids, what: str, arrow: Any) -> Codes:
     if column.null_count:
         row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
         raise RowError(row, f"the {what} is empty: correct it, or take the row out")
+    if arrow.types.is_floating(column.type):  # integers, where pandas saw a gap in some of them
+        values = column.to_numpy(zero_copy_only=False)
+        if (values == np.floor(values)).all():
+            column = column.cast(arrow.int64())
     if arrow.types.is_integer(column.type):
-        values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+        values = column.to_numpy(zero_copy_only=False)
         if not len(values) or (values.min() >= 0 and values.max() < 10**18):
             return values.astype(np.int64)
     texts = column.dictionary_encode() if not arrow.types.is_dictionary(column.type) else column
@@ -120,4 +124,4 @@ def seconds_in(column: Any, arrow: Any) -> NDArray[np.float64]:
         column = column.cast(arrow.timestamp("us"))
     if arrow.types.is_timestamp(column.type) and not column.null_count:
         return column.cast(arrow.timestamp("us"), safe=False).cast(arrow.int64()).to_numpy(zero_copy_only=False) / 1e6
-    return np.array(moments_of([str(value) for value in column.to_pylist()]), np.float64)
+    return seconds(np.array(moments_of([str(value) for value in column.to_pylist()]), np.float64))

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embloom.data.interaction_cells import PAD, Cells, Texts, csv_cells, even_cells, moments_of, numbers
+from embloom.data.interaction_cells import PAD, Cells, Texts, csv_cells, even_cells, moments_of, numbers, seconds
 from embloom.data.interaction_format import Layout
 from embloom.data.interaction_ids import Codes, Ids, RowError, Rows
 from embloom.data.interaction_parquet import group_start, parquet_rows
 from embloom.files.line_blocks import LineBlock
+
+MOST_RATINGS = 1000  # different ones that are remembered
 
 
 class Parser:
@@ -133,7 +135,7 @@ class Parser:
         except RowError:
             numbers(cells.texts(place), "rating")  # the first in the file
             raise
-        if len(distinct) < 1000:
+        if 0 < len(distinct) < MOST_RATINGS:
             self.known = distinct, values
         return values[where]
 
@@ -142,8 +144,8 @@ class Parser:
         if isinstance(cells, Cells):
             values, good = cells.integers(place)
             if good.all():
-                return values.astype(np.float64)
-        return np.array(moments_of(cells.texts(place)), np.float64)
+                return seconds(values.astype(np.float64))
+        return seconds(np.array(moments_of(cells.texts(place)), np.float64))
 
 
 def after_header(data: bytes) -> bytes:
@@ -157,7 +159,7 @@ def after_header(data: bytes) -> bytes:
 
 
 def text_place(block: LineBlock, layout: Layout, row: int) -> str:
-    """The file and the line in which a row of a block (or a line of `lines`) ends."""
+    """The file and the line in which a row of a block (or a line of `lines`) begins."""
     return f"{block.path}, line {line_of(block, layout, row)}"
 
 
@@ -169,9 +171,11 @@ def line_of(block: LineBlock, layout: Layout, row: int) -> int:
         return block.line + row
     text = data.decode(errors="replace").replace("::", "\x1f") if len(mark) > 1 else data.decode(errors="replace")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter="\x1f" if len(mark) > 1 else mark)
+    line = 0
     for cells in reader:
         row -= bool(cells) and not header
         header = header and not cells
         if row < 0:
             break
-    return block.line - 1 + reader.line_num
+        line = reader.line_num
+    return block.line + line

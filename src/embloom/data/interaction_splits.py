@@ -7,7 +7,7 @@ out, counted and said.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -69,7 +69,7 @@ class SplitInteractions:
     """Interactions in splits.
 
     Attributes:
-        train: the training matrix; each of its people and items has an interaction.
+        train: the training matrix; each of its people and items has an interaction; without times.
         held: of `val` and `test` those that there are.
         said: a line each on what was left out and why.
     """
@@ -130,12 +130,20 @@ class InteractionSplit:
         Raises:
             ValueError: nothing is left to train on, or to hold out.
         """
-        share = {VAL: self.val_fraction, TEST: self.test_fraction if test else 0.0}
+        share = {
+            VAL: self.val_fraction or float(self.val_from is not None),
+            TEST: (self.test_fraction or float(self.test_from is not None)) if test else 0.0,
+        }
         if self.split == "user":
             return self.by_user(found, share)
+        said = []
+        if self.split == "last" and found.times is None:
+            said.append("split=last: there is no column of times, so the last ones are those that the file has last")
         marks = {"interaction": self.at_random, "last": self.lasts, "time": self.by_time}[self.split](found, share)
         self.check(marks, share)
-        return held_out(found, marks)
+        result = held_out(found, marks)
+        result.said[:0] = said
+        return result
 
     def check(self, marks: Marks, share: dict[int, float]) -> None:
         """Raises:
@@ -207,7 +215,7 @@ class InteractionSplit:
             chosen[able[:count]], able = mark, able[count:]
         marks = np.repeat(chosen, lengths)
         self.check(marks, share)
-        result = SplitInteractions(some(found, marks == TRAIN), {})
+        result = SplitInteractions(training(found, marks), {})
         _, number = kept_numbers(found, marks == TRAIN)
         for mark, name in HELD.items():
             if share[mark]:
@@ -282,9 +290,14 @@ def ranks_at_random(lengths: NDArray[np.int64], draws: np.random.Generator) -> N
     return rank
 
 
+def training(found: Interactions, marks: Marks) -> Interactions:
+    """The training matrix; times have done their work, and would be the larger half of it."""
+    return some(replace(found, times=None), marks == TRAIN)
+
+
 def held_out(found: Interactions, marks: Marks) -> SplitInteractions:
     """Splits of interactions that are marked; those of people or items that training has not are left out."""
-    result = SplitInteractions(some(found, marks == TRAIN), {})
+    result = SplitInteractions(training(found, marks), {})
     users, items = kept_numbers(found, marks == TRAIN)
     for mark, name in HELD.items():
         rows = np.flatnonzero(marks == mark)

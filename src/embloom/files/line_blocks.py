@@ -10,7 +10,7 @@ from pathlib import Path
 
 from embloom.files.finding import checked
 
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 21
 MOST_BYTES = 1 << 26  # of a single row
 BOM = b"\xef\xbb\xbf"
 
