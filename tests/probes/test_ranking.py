@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from embloom.encoders.ragged import Ragged
 from embloom.probes.base import Frozen
 from embloom.probes.ranking import Ranking, best_columns
 
@@ -28,12 +29,16 @@ def frozen() -> tuple[Frozen, torch.Tensor, list[dict[str, torch.Tensor]]]:
     keep = test["user"] < PEOPLE - 1
     test = {name: column[keep] for name, column in test.items()}
     keys = {"users": [str(i) for i in range(PEOPLE)], "items": [str(i) for i in range(ITEMS)]}
-    seen = [train, val]
-    return (
-        Frozen(train, test, {}, keys=keys, scores=lambda user: scores[user].clone(), seen=seen),
-        scores,
-        [*seen, test],
-    )
+    parts = [train, val, test]
+    case = Frozen({}, {}, {}, keys=keys, scores=lambda user: scores[user].clone(), histories=[*map(ragged, parts)])
+    return case, scores, parts
+
+
+def ragged(pairs: dict[str, torch.Tensor]) -> Ragged:
+    """The items of each person, in the order of the pairs."""
+    counts = torch.bincount(pairs["user"], minlength=PEOPLE)
+    offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    return Ragged(pairs["item"][pairs["user"].argsort(stable=True)], offsets)
 
 
 def by_hand(scores: torch.Tensor, splits: list[dict[str, torch.Tensor]], k: int) -> dict[str, float]:

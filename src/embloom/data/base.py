@@ -14,6 +14,7 @@ from torch import Tensor
 
 from embloom.artifact.readers.base import Reader
 from embloom.assembly.parameters import choices, positive_integers
+from embloom.encoders.ragged import Ragged
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -48,6 +49,7 @@ class Dataset(LightningDataModule):
         supplies: whatever else an encoder or a loss may ask for by the name of a constructor's parameter: plain
             values, or tensors.
         row_classes: column -> attribute -> what is known of the rows of tables over it (a film's genre).
+        histories: of people and items, what each person had, by split.
         reader: how raw inputs become columns, so that the artifact can encode new ones; None: rows of numbers.
         locations: options that say where the data is; a resume may change them.
         no_effect: options that change no result.
@@ -61,6 +63,7 @@ class Dataset(LightningDataModule):
     names: dict[str, list[str]]
     supplies: dict[str, Any]
     row_classes: dict[str, dict[str, RowClasses]]
+    histories: dict[Split, Ragged]
     reader: Reader | None = None
     locations: ClassVar[tuple[str, ...]] = ("root", "path")
     no_effect: ClassVar[tuple[str, ...]] = ("resident",)
@@ -74,7 +77,8 @@ class Dataset(LightningDataModule):
         positive_integers(batch_size=batch_size)
         choices((True, False, "auto"), resident=resident)
         self.batch_size, self.resident, self.seed = batch_size, resident, seed
-        self.sizes, self.names, self.supplies, self.row_classes = {}, {}, {}, {}
+        self.sizes, self.names, self.supplies = {}, {}, {}
+        self.row_classes, self.histories = {}, {}
 
     # -- what a subclass says
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +20,11 @@ from embloom.data.interaction_features import classes_of, features_of, renamed
 from embloom.data.interaction_filters import InteractionFilter
 from embloom.data.interaction_format import InteractionColumns
 from embloom.data.interaction_matching import matched
-from embloom.data.interaction_splits import InteractionSplit
+from embloom.data.interaction_splits import HeldOut, InteractionSplit
 from embloom.data.table_rows import say
 from embloom.data.text import corpus_bar
+from embloom.encoders.ragged import Ragged
 
-Columns = dict[Split, dict[str, Tensor]]
 STAND_IN = 10_000
 
 
@@ -32,13 +33,15 @@ class Reading:
     """What was read.
 
     Attributes:
-        columns: of each split `user` and `item` (P,), int32, people in ascending order, and `rating` (P,), if any.
+        histories: of each split what each person had, int32.
+        ratings: of each split (P,), if there are any.
         names: `user` and `item` -> what they are called.
         features: the same -> (N, F) what is known of them.
         classes: the same -> attribute -> classes.
     """
 
-    columns: Columns
+    histories: dict[Split, Ragged]
+    ratings: dict[Split, Tensor]
     names: dict[str, list[str]]
     features: dict[str, Tensor] = field(default_factory=dict)
     classes: dict[str, dict[str, RowClasses]] = field(default_factory=dict)
@@ -75,17 +78,21 @@ class InteractionSource:
         for line in filter(None, (said, *parts.said)):
             say(line)
         train = parts.train
-        people = np.repeat(np.arange(len(train.user_names)), np.diff(train.offsets))
-        columns: Columns = {"train": as_columns(people, train.items, train.ratings)}
+        histories: dict[Split, Ragged] = {"train": Ragged(as_tensor(train.items), as_tensor(train.offsets))}
+        ratings: dict[Split, Tensor] = {}
+        if train.ratings is not None:
+            ratings["train"] = as_tensor(train.ratings)
         held = dict(parts.held)
         if self.test is not None:
             held["test"], lines = matched(train, self.opened(self.test, "dataset.test"), self.named, self.format)
             for line in lines:
                 say(line)
-        columns |= {split: as_columns(some.user, some.item, some.rating) for split, some in held.items()}
-        for split in SPLITS:
-            columns[split] = columns.get(split) or stand_in(split, columns)
-        reading = Reading(columns, {"user": train.user_names, "item": train.item_names})
+        for split, some in held.items():
+            histories[split], ratings[split] = by_person(some, len(train.user_names))
+        for name in SPLITS:
+            if name not in histories:
+                stand_in(name, histories, ratings)
+        reading = Reading(histories, ratings, {"user": train.user_names, "item": train.item_names})
         self.describe(reading, films.attributes(train.item_names) if self.path is None else {})
         return reading
 
@@ -118,26 +125,34 @@ class InteractionSource:
                 reading.names[column] = renamed(reading.names[column], titles)
 
 
-def stand_in(split: Split, columns: Columns) -> dict[str, Tensor]:
-    """Where nothing is held out for a split, another one takes its place."""
-    if split == "test" and "val" in columns:
+def stand_in(split: Split, histories: dict[Split, Ragged], ratings: dict[Split, Tensor]) -> None:
+    """Where nothing is held out for a split, another one takes its place: validation that of the test, or else some
+    people of the training."""
+    source: Split = "val" if split == "test" and "val" in histories else "train"
+    if source == "val":
         say("nothing is held out for the test: the figures of the test are those of validation")
-        return columns["val"]
+        histories[split], ratings[split] = histories[source], ratings[source]
+        return
     say(f"nothing is held out for {split}: {split}/loss and its figures are of pairs that training has")
-    train = columns["train"]
-    rows = torch.arange(0, len(train["item"]), max(1, len(train["item"]) // STAND_IN))
-    return {name: column[rows] for name, column in train.items()}
+    train = histories["train"]
+    last = max(1, int(torch.searchsorted(train.offsets, STAND_IN)))
+    histories[split] = Ragged(train.values, train.offsets.clamp(max=int(train.offsets[last])))
+    if "train" in ratings:
+        ratings[split] = ratings["train"]
 
 
-def as_columns(user: Any, item: Any, rating: Any) -> dict[str, Tensor]:
-    """Arrays (P,) as the columns of a split; people in ascending order."""
-    order = np.argsort(user, kind="stable")
-    arrays = {"item": (item, np.int32), "user": (user, np.int32), "rating": (rating, np.float32)}
-    return {
-        name: torch.from_numpy(np.ascontiguousarray(np.asarray(values)[order], kind))
-        for name, (values, kind) in arrays.items()
-        if values is not None
-    }
+def by_person(held: HeldOut, people: int) -> tuple[Ragged, Tensor]:
+    """What each person has of what is held out, and the ratings in the same order."""
+    order = np.argsort(held.user, kind="stable")
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(held.user, minlength=people))])
+    rating = np.zeros(0, np.float32) if held.rating is None else held.rating[order]
+    return Ragged(as_tensor(held.item[order]), as_tensor(offsets)), as_tensor(rating)
+
+
+def as_tensor(array: Any) -> Tensor:
+    """The same memory, also of a file that is mapped and must not be written."""
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
+        return torch.from_numpy(array)
 
 
 def built_in(films: Films) -> Interactions:

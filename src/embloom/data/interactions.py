@@ -20,6 +20,7 @@ from embloom.encoders.ragged import owners, rows_of
 from embloom.threads import give_back_cores, keep_cores
 
 ALL = "all"
+CHUNK = 1 << 24
 
 
 class Interactions(Dataset):
@@ -109,7 +110,6 @@ class Interactions(Dataset):
             Path(cache).expanduser() if cache else default_cache(),
         )
         self.negatives, self.noise_exponent = negatives, noise_exponent
-        self.columns: dict[Split, dict[str, Tensor]] = {}
         self.there: dict[torch.device, dict[str, Tensor]] = {}
 
     # -- reading
@@ -117,23 +117,19 @@ class Interactions(Dataset):
     def measure(self) -> None:
         """Reads and parts the interactions: they say how many people and items there are."""
         found = self.source.read()
-        self.columns, self.names_of, self.row_classes = found.columns, found.names, found.classes
-        self.supplies = {f"{column}_features": features for column, features in found.features.items()}
+        self.histories, self.ratings = found.histories, found.ratings
+        self.names_of, self.row_classes = found.names, found.classes
         users, items = len(self.names_of["user"]), len(self.names_of["item"])
         if self.negatives != ALL and int(self.negatives) >= items:
             self.negatives = ALL
         noise = items if self.negatives == ALL else int(self.negatives)
         columns = {"item": items, "owner": users, "user": users, "clash_row": users, "clash_column": noise}
         drawn = {} if self.negatives == ALL else {"noise": items, "log_noise": noise}
-        rated = {"rating": 1} if "rating" in self.columns["train"] else {}
-        self.sizes = {**columns, **rated, **drawn}
-        train = self.columns["train"]
-        counts = torch.bincount(train["user"], minlength=users)
-        self.supplies |= {
-            "history": train["item"].int(),
-            "history_offsets": torch.cat([counts.new_zeros(1), counts.cumsum(0)]),
-        }
-        weight = torch.bincount(train["item"], minlength=items).double().clamp(min=1) ** self.noise_exponent
+        self.sizes = {**columns, **({"rating": 1} if "train" in self.ratings else {}), **drawn}
+        train = self.histories["train"]
+        features = {f"{column}_features": features for column, features in found.features.items()}
+        self.supplies = {"history": train.values, "history_offsets": train.offsets, **features}
+        weight = counts_of(train.values, items).double().clamp(min=1) ** self.noise_exponent
         self.chance = (weight / weight.sum()).float()
 
     def setup(self, stage: str | None = None) -> None:
@@ -150,11 +146,10 @@ class Interactions(Dataset):
 
     def loader(self, split: Split, *, shuffle: bool = False, every_rank: bool = False) -> Histories:
         """People with what they had in one split, shuffled by (seed, epoch) or in order."""
-        columns = dict(self.columns[split])
-        whole = columns.pop("user")
-        people, counts = torch.unique_consecutive(whole, return_counts=True)
-        user, offsets = cut(people, torch.cat([counts.new_zeros(1), counts.cumsum(0)]))
-        batches = max(1, -(-len(whole) // self.batch_size))
+        history = self.histories[split]
+        columns = {"item": history.values, **({"rating": self.ratings[split]} if "train" in self.ratings else {})}
+        user, offsets = cut(torch.arange(len(history.offsets) - 1), history.offsets)
+        batches = max(1, -(-self.rows()[split] // self.batch_size))
         rank, world_size = self.process(every_rank)
         order = Order(
             len(user),
@@ -218,11 +213,18 @@ class Interactions(Dataset):
 
     def rows(self) -> dict[str, int]:
         """Split -> its number of pairs."""
-        return {split: len(columns["item"]) for split, columns in self.columns.items()}
+        return {split: int(history.offsets[-1]) for split, history in self.histories.items()}
 
     def digest(self) -> str:
-        """A hash of every pair."""
-        return digest_of(self.columns)  # type: ignore[arg-type]
+        """A hash of every pair and rating."""
+        histories = {split: {"values": h.values, "offsets": h.offsets} for split, h in self.histories.items()}
+        ratings = {split: {"rating": rating} for split, rating in self.ratings.items()}
+        return digest_of(histories) + digest_of(ratings)  # type: ignore[arg-type]
+
+
+def counts_of(values: Tensor, count: int) -> Tensor:
+    """How often each number below `count` is among values (P,), which may be a mapped file: (count,)."""
+    return torch.stack([torch.bincount(part, minlength=count) for part in values.split(CHUNK)]).sum(0)
 
 
 def draw_noise(chance: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -2,8 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """For each row some numbers, such as the items of each person.
+
+    Attributes:
+        values: (P,) row by row.
+        offsets: (N + 1,) where each row begins in them, and the end.
+    """
+
+    values: Tensor
+    offsets: Tensor
+
+    def counts(self) -> Tensor:
+        """(N,) how many each row has."""
+        return self.offsets.diff()
+
+    def pairs(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Of some rows (B,): places in `rows`, ascending, and values (Q,)."""
+        values, offsets = rows_of(self.values, self.offsets, rows)
+        return owners(offsets), values
 
 
 def rows_of(values: Tensor, offsets: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:

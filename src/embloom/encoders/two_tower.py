@@ -58,32 +58,26 @@ class TwoTower(Tables):
                 "encoder=matrix_factorization"
             )
         self.normalize = normalize
-        self.sides = nn.ModuleDict(
-            {
-                "items": Side(sizes["item"], item_features, dim, hidden, own, drop_own, std),
-                "users": Side(sizes["user"], user_features, dim, hidden, own, drop_own, std),
-            }
-        )
+        self.item_side = Side(sizes["item"], item_features, dim, hidden, own, drop_own, std)
+        self.user_side = Side(sizes["user"], user_features, dim, hidden, own, drop_own, std)
 
     def make_tables(self) -> dict[str, Tensor]:
         """The vectors of all rows."""
-        return {name: self.scaled(side(None)) for name, side in self.sides.items()}
+        return {"items": self.scaled(self.item_side(None)), "users": self.scaled(self.user_side(None))}
 
     def scaled(self, rows: Tensor) -> Tensor:
         """Rows, of length 1 where that is wanted."""
         return F.normalize(rows, dim=1) if self.normalize else rows
 
-    def of_features(self, features: Tensor, side: str = "items") -> Tensor:
-        """Vectors (N, D) of new rows, from what is known of them (N, F).
+    def new_items(self, features: Tensor) -> Tensor:
+        """Vectors (N, D) of new items, from what is known of them (N, F).
 
         Raises:
-            ValueError: nothing was known of that side in training.
+            ValueError: nothing was known of items in training.
         """
-        tower = self.sides[side]
-        assert isinstance(tower, Side)
-        if tower.network is None:
-            raise ValueError(f"nothing was known of {side} in training, so new ones have no vectors")
-        return self.scaled(tower.network(features))
+        if self.item_side.network is None:
+            raise ValueError("nothing was known of items in training, so new ones have no vectors")
+        return self.scaled(self.item_side.network(features))
 
     def forward(
         self, user: Tensor, item: Tensor, owner: Tensor | None = None, noise: Tensor | None = None
@@ -91,8 +85,8 @@ class TwoTower(Tables):
         """See `Tables.forward`; in training without the tables, since only rows that are needed are made."""
         if not self.training:
             return super().forward(user, item, owner, noise)
-        people, liked = self.scaled(self.sides["users"](user)), self.scaled(self.sides["items"](item))
-        noises = self.scaled(self.sides["items"](noise))
+        people, liked = self.scaled(self.user_side(user)), self.scaled(self.item_side(item))
+        noises = self.scaled(self.item_side(noise))
         score = ((people if owner is None else people[owner]) * liked).sum(1)
         return {"user_vector": people, "item_vector": liked, "noise_vector": noises, "score": score}
 

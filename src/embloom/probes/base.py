@@ -12,6 +12,7 @@ from torch import Tensor
 from embloom.assembly.wiring import Wire
 from embloom.data.base import SPLITS, Dataset, RowClasses, Split, encoded
 from embloom.encoders.base import Encoder
+from embloom.encoders.ragged import Ragged
 
 
 class EncodedSplit(Mapping[str, Tensor]):
@@ -69,7 +70,8 @@ class Frozen:
         activations: the layers that are made of a sample.
         scores: of an encoder that recommends, numbers of people (B,) -> scores of all items (B, items).
         row_classes: table -> attribute -> what is known of its rows.
-        seen: the splits that come before the one that is scored: training, and validation where that is the test.
+        histories: of people and items, what each person had: in training, in validation where the test is scored, and
+            in the split that is scored.
     """
 
     fit: Mapping[str, Tensor]
@@ -79,7 +81,7 @@ class Frozen:
     keys: dict[str, list[str]] = field(default_factory=dict)
     activations: list[str] = field(default_factory=lambda: ["embedding"])
     scores: Callable[[Tensor], Tensor] | None = None
-    seen: Sequence[Mapping[str, Tensor]] = ()
+    histories: Sequence[Ragged] = ()
     row_classes: Mapping[str, Mapping[str, RowClasses]] = field(default_factory=dict)
 
     def layers(self, wanted: str | Sequence[str]) -> list[str]:
@@ -167,19 +169,19 @@ def freeze(encode: Wire, encoder: Encoder, dataset: Dataset, *, device: torch.de
         score: the split that is scored.
     """
     names = [*dataset.sizes, *encoder.sizes]
-    splits = {split: EncodedSplit(dataset, split, encode, names, device) for split in SPLITS}
-    seen = [splits[split] for split in SPLITS[: SPLITS.index(score)]]
+    fit, scored = (EncodedSplit(dataset, split, encode, names, device) for split in ("train", score))
+    histories = [dataset.histories[split] for split in SPLITS[: SPLITS.index(score) + 1] if dataset.histories]
     tables = {name: table.detach() for name, table in encoder.tables().items()}
     keys = {**dataset.keys(), **table_keys(encoder, dataset)}
     return Frozen(
-        splits["train"],
-        splits[score],
+        fit,
+        scored,
         dataset.class_counts(),
         tables,
         keys,
         encoder.activations(),
         (lambda user: encoder.scores(user.to(device))) if encoder.recommends else None,
-        seen,
+        histories,
         {table: dataset.row_classes[c] for table, c in encoder.rows.items() if c in dataset.row_classes},
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from embloom.assembly.parameters import positive_integers
 from embloom.encoders.base import Encoder
-from embloom.encoders.ragged import owners, rows_of
+from embloom.encoders.ragged import Ragged
 from embloom.probes.base import Frozen, Probe
 
 SCORES = 1 << 25  # at a time, so that memory is bounded: 128 MiB
@@ -46,10 +45,10 @@ class Ranking(Probe):
 
     def __call__(self, frozen: Frozen) -> dict[str, float]:
         """See the class: `recall_at_20`, `ndcg_at_20`, ..."""
-        assert frozen.scores is not None
-        users, items = len(frozen.keys["users"]), len(frozen.keys["items"])
-        pairs = [Ragged.of(split["user"], split["item"], users) for split in (*frozen.seen, frozen.score)]
-        seen, wanted = pairs[:-1], pairs[-1]
+        if frozen.scores is None or not frozen.histories:
+            raise ValueError("there are no people and items to rank: use dataset=interactions")
+        *seen, wanted = frozen.histories
+        items = len(frozen.keys["items"])
         popularity = sum(torch.bincount(part.values, minlength=items) for part in seen)
         assert isinstance(popularity, Tensor)
         found = self.measured(frozen.scores, seen, wanted, popularity)
@@ -75,7 +74,7 @@ class Ranking(Probe):
         sums: dict[str, Tensor] = {}
         shown = torch.zeros_like(popularity)
         for part, best in ranks:
-            hits = wanted.holds(part, best, len(popularity)).double()
+            hits = holds(wanted, part, best, len(popularity)).double()
             for name, values in self.of_people(hits, wanted.counts()[part]).items():
                 sums[name] = sums.get(name, 0) + values.sum()
             shown += torch.bincount(best[:, : self.ks[0]].flatten(), minlength=len(popularity))
@@ -103,41 +102,12 @@ class Ranking(Probe):
         return found
 
 
-@dataclass
-class Ragged:
-    """For each person some items, in ascending order.
-
-    Attributes:
-        values: (P,) items, person by person.
-        offsets: (people + 1,).
-    """
-
-    values: Tensor
-    offsets: Tensor
-
-    @classmethod
-    def of(cls, user: Tensor, item: Tensor, users: int) -> Ragged:
-        """From pairs (P,) in any order."""
-        order = (user * (int(item.max()) + 1 if len(item) else 1) + item).argsort()
-        counts = torch.bincount(user, minlength=users)
-        return cls(item[order], torch.cat([counts.new_zeros(1), counts.cumsum(0)]))
-
-    def counts(self) -> Tensor:
-        """(people,)."""
-        return self.offsets.diff()
-
-    def pairs(self, people: Tensor) -> tuple[Tensor, Tensor]:
-        """Of some people (B,): rows of `people` and items (Q,)."""
-        values, offsets = rows_of(self.values, self.offsets, people)
-        return owners(offsets), values
-
-    def holds(self, people: Tensor, items: Tensor, count: int) -> Tensor:
-        """Whether each person (B,) has each of their items (B, k), of `count`: (B, k)."""
-        row, item = self.pairs(people)
-        own = row * count + item
-        asked = torch.arange(len(people))[:, None] * count + items
-        place = torch.searchsorted(own, asked.flatten()).clamp(max=max(0, len(own) - 1))
-        return (own[place] == asked.flatten()).view_as(items) if len(own) else torch.zeros_like(items, dtype=torch.bool)
+def holds(wanted: Ragged, people: Tensor, items: Tensor, count: int) -> Tensor:
+    """Whether each of some people (B,) has each of their items (B, k), of `count`: (B, k)."""
+    row, item = wanted.pairs(people)
+    own = (row * count + item).sort().values
+    asked = (torch.arange(len(people))[:, None] * count + items).flatten()
+    return (own[torch.searchsorted(own, asked).clamp(max=len(own) - 1)] == asked).view_as(items)
 
 
 def ranked(
