@@ -40,19 +40,19 @@ class InteractionFilter:
         Raises:
             ValueError: nothing is left, or there are no ratings to compare.
         """
-        alive = np.ones(len(found.items), np.bool_)
+        alive, rating = np.ones(len(found.items), np.bool_), f"dataset.min_rating={self.min_rating}"
         if self.min_rating is not None:
             if found.ratings is None:
-                raise ValueError(f"min_rating={self.min_rating:g}: there is no column of ratings, see dataset.rating")
+                raise ValueError(f"{rating}: there is no column of ratings, see dataset.rating")
             alive = found.ratings >= np.float32(self.min_rating)
             if not alive.any():
-                raise ValueError(f"min_rating={self.min_rating:g}: the highest rating is {found.ratings.max():g}")
+                raise ValueError(f"{rating}: the highest rating is {found.ratings.max():g}")
         if max(self.min_user, self.min_item) > 1:
             core(found, alive, self.min_user, self.min_item)
         if not alive.any():
             raise ValueError(
-                f"min_user={self.min_user}, min_item={self.min_item}: no interaction is left of {len(alive):,}, with "
-                f"{len(found.user_names):,} people and {len(found.item_names):,} items: lower both"
+                f"dataset.min_user={self.min_user}, dataset.min_item={self.min_item}: no interaction is left of "
+                f"{len(alive):,}, with {len(found.user_names):,} people and {len(found.item_names):,} items: lower both"
             )
         left = some(found, alive)
         return left, "" if left is found else self.said(found, left)
