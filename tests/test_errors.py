@@ -71,7 +71,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str, Setup | None]] = {
     "key": (("train", "encoder.layer=1024-10"), "encoder.layer: there is no such setting; did you mean encoder.layers", None),
     "top-level key": (("train", "sed=3"), "sed: there is no such setting; did you mean seed", None),
     "added key": (("train", "+encoder.drpout=0.1"), "encoder.drpout.*did you mean", None),
-    "syntax": (("train", "encoder.layers=[1024"), "cannot read an override", None),
+    "syntax": (("train", "encoder.layers=[1024"), r"cannot read the override encoder.layers=\[1024: .*quote", None),
     "layers too narrow": (("train", "encoder.layers=784-512-10"), "encoder.layers=1024-512-10", None),
     "layers too few classes": (("train", "encoder.layers=1024-512-5"), r"encoder.layers=\.\.\.-10", None),
     "layers no numbers": (("train", "encoder.layers=big"), "encoder.layers=1024-512-10", None),

@@ -25,6 +25,7 @@ usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cf
        embloom analogy RUN king - man + woman             analogies
        embloom midpoint RUN WORD WORD ...                 words between several
        embloom outlier RUN WORD WORD ...                  the one that does not belong
+       embloom recommend RUN USER | --items ITEM ...      what somebody would like, known or new
        embloom encode RUN INPUT --layer L --output FILE   vectors of images, texts or CSV rows, from any layer
        embloom export RUN --to FORMAT                     word2vec, safetensors, npz, parquet, projector, onnx, torch
        embloom card RUN                                   what a trained embedding is, as Markdown
@@ -74,6 +75,10 @@ def main() -> None:
             f"there is no command '{name}'; {hint}{'' if hint.endswith('?') else ';'} see embloom --help",
             file=sys.stderr,
         )
+        sys.exit(2)
+    if any(not argument.strip() for argument in arguments):
+        # As a path it would be the current folder.
+        print(f"error: embloom {name}: an argument is empty, such as a variable that is not set", file=sys.stderr)
         sys.exit(2)
     guarded(COMMANDS[name], arguments[1:])
 
@@ -149,6 +154,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "compare": lazy("embloom.commands.compare:compare"),
     "map": lazy("embloom.commands.compare:draw"),
     **{name: lazy("embloom.commands.words:ask", name) for name in ("neighbors", "analogy", "midpoint", "outlier")},
+    "recommend": lazy("embloom.commands.recommend:main"),
     "encode": lazy("embloom.commands.encode:main"),
     "export": lazy("embloom.commands.export:main"),
     "card": lazy("embloom.commands.card:main"),

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from embloom.assembly.groups import options
+from embloom.assembly.groups import GROUPS, options
 from embloom.assembly.own import folders_in_use
 from embloom.files.run_state import printable
 
@@ -69,14 +69,18 @@ def of_system(error: OSError) -> str:
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"no permission{name}: choose another file or folder (of a run: hydra.run.dir=...)"
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        return f"there is a file where a folder should be{name}: choose another folder (of a run: hydra.run.dir=...)"
     return f"{error.strerror or error}{name}"
 
 
 def of_config(error: BaseException) -> str:
     """What Hydra and OmegaConf say, shortened, with the nearest names."""
     text = "\n".join(str(e) for e in chain(error))
-    if match := re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", text):
+    if match := re.search(r"Could not (?:find|load) '([^'/]+)/([^']*)'", text):
         return of_option(match[1], match[2])
+    if "Config group override must be a string or a list" in text:
+        return of_no_option()
     if match := re.search(r"Could not override '([^']+)'", text):
         return of_key(match[1])
     if match := re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", text):
@@ -85,8 +89,10 @@ def of_config(error: BaseException) -> str:
         return f"{match[1]} must be given: add {match[1]}=..."
     if "has been overridden" in text or "is not a list" in text:
         return str(error).splitlines()[0]
-    if match := re.search(r"(?:missing|mismatched|extraneous|no viable|token recognition)[^\n]*", text):
-        return f"cannot read an override ({match[0].strip()}): write key=value, and quote special characters"
+    if override := next(filter(None, (getattr(e, "override", None) for e in chain(error))), None):
+        return f"cannot read the override {override}: write key=value, and quote special characters: 'key=\"a,b\"'"
+    if match := re.search(r"Error merging override ([^\n]*)", text):
+        return f"{match[1]}: the setting is of another kind: see it with embloom train --cfg job"
     return " ".join(str(error).split("\n\n")[0].split())
 
 
@@ -105,11 +111,25 @@ def of_option(group: str, option: str) -> str:
         return f"there is no '{group}/{option}': see embloom --help"
     close = difflib.get_close_matches(option, known, n=1)
     hint = f"did you mean {group}={close[0]}? " if close else ""
-    return f"{group}={option}: there is no such {group}; {hint}Available: {', '.join(known)}"
+    return f"{group}={option}: there is no such {group}; {hint}{available(group)}"
+
+
+def of_no_option() -> str:
+    """Something else than an option's name, for a group."""
+    typed = [argument for argument in sys.argv[1:] if argument.partition("=")[0] in GROUPS]
+    groups = [argument.partition("=")[0] for argument in typed] or ["dataset"]
+    return f"{' '.join(typed) or 'a group'}: it takes the name of an option; {available(groups[-1])}"
+
+
+def available(group: str) -> str:
+    """What can be selected in a group."""
+    return f"Available: {', '.join(options(group, folders_in_use()))}"
 
 
 def of_key(key: str) -> str:
     """A key that the configuration does not have."""
+    if key in GROUPS:
+        return f"{key} takes the name of an option, {key}=NAME; {available(key)}"
     from embloom.assembly.compose import known_config
 
     known = list(flat_keys(known_config(sys.argv[1:])))

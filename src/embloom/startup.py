@@ -24,11 +24,20 @@ def quick_imports() -> Iterator[None]:
             gc.enable()
 
 
+def in_utf8() -> None:
+    """Starts the process again in Python's UTF-8 mode where it can name nothing but ASCII: in the locale C with
+    PYTHONUTF8=0 a file called café could neither be named nor written into a configuration."""
+    if sys.getfilesystemencoding() in ("ascii", "us-ascii"):
+        os.environ["PYTHONUTF8"] = "1"  # for the processes that this one starts
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
 def as_process(main: Callable[[], None]) -> None:
     """Calls `main`, does what is registered for the exit, and leaves all else to the system.
 
     An exception that `main` lets through takes Python's own way out.
     """
+    in_utf8()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a letter gets a mark in its place
             stream.reconfigure(errors="replace")

@@ -45,7 +45,7 @@ WITH: dict[str, tuple[str, ...]] = {
     "optimizer=sparse_adam": ("experiment=skipgram", "dataset.cache=cache"),
     "optimizer=sparse_sgd": ("experiment=skipgram", "dataset.cache=cache"),
     "probe=analogies": ("experiment=skipgram", "dataset.cache=cache"),
-    "probe=word_similarity": ("experiment=skipgram", "dataset.cache=cache"),
+    "probe=word_similarity": ("experiment=skipgram", "dataset.cache=cache", "probe.word_similarity.path=pairs.txt"),
     "callbacks=latent_grid": ("experiment=vae",),
     "callbacks=reconstructions": ("experiment=autoencoder",),
     "callbacks=kl_warmup": ("experiment=vae",),
@@ -150,10 +150,12 @@ def of_commands() -> Iterator[tuple[tuple[str, ...], str]]:
         for name in NAMES:
             yield (command, name, *more), ""
     for words in (
-        "train --nonsense", "train -m", "train --config-dir", "train --config-dir absent",
+        "train --nonsense", "train --config-dir", "train --config-dir absent",
         "train --config-dir texts/t.csv",
         "train = ", "train ==", "train a=b=c", "train +seed=1", "train ~nonsense", "train seed", "train 'seed=1",
-        "train hydra.run.dir=", "train hydra.run.dir=texts/t.csv", "train hydra.run.dir=texts/t.csv/x",
+        "train hydra.run.dir=", "train dataset=image_folder dataset.root=", "train init_from=",
+        "train optimizer.betas=[0.9]", "train optimizer.betas=0.9", "train optimizer.betas=[a,b]",
+        "train hydra.run.dir=texts/t.csv", "train hydra.run.dir=texts/t.csv/x",
         "train -m seed=a,b", "train --cfg nonsense", "train --multirun loss=a,b", "train --config-name absent",
         "train --config-path absent", "train --resolve=7",
         "runs absent", "runs texts/t.csv", "runs . --state nonsense", "runs . --since yesterday",
@@ -163,7 +165,7 @@ def of_commands() -> Iterator[tuple[tuple[str, ...], str]]:
         "compare run --html out.html --points 1", "compare run --html o.html --points x", "compare run --csv --json",
         "compare run --maps nonsense --html o.html", "compare run --metric nonsense", "compare run dataset.nonsense=1",
         "compare run --config-dir absent --html o.html",
-        "map run run", "map run --out absent/x", "map run --points 0", "map run --layer nonsense", "map run --maps x",
+        "map run --out absent/x", "map run --points 0", "map run --layer nonsense", "map run --maps x",
         "map run --metric x", "neighbors run king", "neighbors run", "analogy run a b c", "midpoint run a",
         "outlier run a", "neighbors words zzzzzz", "neighbors words king --top 0", "neighbors words king --top x",
         "neighbors words king queen", "analogy words king -", "analogy words king man", "analogy words + king",

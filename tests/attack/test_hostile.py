@@ -102,6 +102,17 @@ def test_a_card_imports_nothing(part: str, mark: Path) -> None:
         embloom.load(run).predict(torch.zeros(1, 1024))
 
 
+@pytest.mark.parametrize(
+    "pattern", [r"(a+)+$", r"(?:a+)+$", r"(?:\w+\s?)+:", r"(?:a|aa)+$", r"(?:a*)*b", r"(?:.*a){12}"]
+)
+def test_a_pattern_of_a_card_does_not_take_forever(pattern: str, tmp_path: Path) -> None:
+    run = made(tmp_path / "run", *SMALL)
+    rewrite_card(run, lambda card: card.update(reader={"_target_": TEXT, "pattern": pattern, "vocabulary": ["a"]}))
+    (tmp_path / "text.txt").write_text("a" * 60 + "!\n")
+    with pytest.raises(ValueError, match=r"pattern=.*(forever|\(\?:\.\.\.\))"):
+        command("encode", str(run), str(tmp_path / "text.txt"), "--output", str(tmp_path / "v.npy"))
+
+
 CONFIGS: dict[str, Callable[[dict[str, Any]], object]] = {
     "encoder": lambda config: config["encoder"].update(_target_="canary.Encoder"),
     "dataset": lambda config: config["dataset"].update(_target_="canary.Dataset"),

@@ -34,6 +34,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "empty").mkdir()
     (folder / "broken").mkdir()
     (folder / "broken" / "x.png").write_bytes(b"no image")
+    (folder / "pairs.txt").write_text("king queen 8\nman woman 7\n")
     trained(folder / "run", *SMALL_DIGITS, "encoder.layers=1024-8-10")
     trained(folder / "words", "experiment=skipgram", "trainer=cpu", "trainer.max_epochs=1", "probe=[]",
             "encoder.dim=8", f"dataset.cache={folder / 'cache'}")  # fmt: skip
@@ -44,7 +45,7 @@ def made(place: Path, number: int) -> Path:
     """A folder to make a mistake in: links to what is read, copies of what could be written."""
     folder = place / "tries" / str(number)
     folder.mkdir(parents=True)
-    for name in ("images", "texts", "table", "idx", "empty", "broken", "cache"):
+    for name in ("images", "texts", "table", "idx", "empty", "broken", "cache", "pairs.txt"):
         (folder / name).symlink_to(place / name)
     for name in ("run", "words"):
         shutil.copytree(place / name, folder / name)
@@ -88,13 +89,11 @@ def mistaken(place: Path, number: int, arguments: tuple[str, ...], word: str) ->
     if left and not (states and all(json.loads(path.read_text())["state"] in LEAVES for path in states)):
         wrong.append(f"leaves {sorted(name for name, _ in left)[:5]}")
     shutil.rmtree(folder)
-    if not wrong:
-        return None
     found = {"typed": " ".join(arguments), "wrong": wrong, "said": output[-1200:]}
     if path := os.environ.get("EMBLOOM_ATTACK_REPORT"):
         with open(path, "a") as file:
             print(json.dumps(found), file=file)
-    return found
+    return found if wrong else None
 
 
 def check(place: Path, mistakes: list[tuple[tuple[str, ...], str]]) -> None:

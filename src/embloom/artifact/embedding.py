@@ -26,6 +26,7 @@ from embloom.files.tensors import first_line
 from embloom.losses.base import Classifier
 
 if TYPE_CHECKING:
+    from embloom.artifact.recommendations import Recommendations
     from embloom.artifact.word_vectors import WordVectors
 
 
@@ -168,6 +169,42 @@ class Embedding:
         if name is None:
             raise ValueError("this embedding has no words: its rows have no names. Train one with experiment=skipgram")
         return WordVectors(self.keys[name], self.table(name))
+
+    @cached_property
+    def recommendations(self) -> Recommendations:
+        """Questions by name to an encoder of people and items.
+
+        Raises:
+            ValueError: it is none.
+        """
+        from embloom.artifact.recommendations import Recommendations
+
+        return Recommendations(self.encoder, self.keys.get("users", []), self.keys.get("items", []))
+
+    def recommend(
+        self, user: str | None = None, items: Sequence[str] | None = None, top: int = 10, exclude_seen: bool = True
+    ) -> list[tuple[str, float]]:
+        """The items that somebody would like best, with their scores.
+
+        Args:
+            user: somebody who was there in training; or
+            items: what somebody new had.
+            top: how many.
+            exclude_seen: leave out what they had.
+
+        Raises:
+            ValueError: somebody or something is unknown, or the encoder does not recommend.
+
+        Example:
+            >>> films = embloom.load("outputs/interactions-matrix_factorization-item_softmax/2026-11-21_10-30-00")
+            >>> films.recommend("user_017", top=1)
+            [('Western 07 (1984)', 0.71)]
+        """
+        if (user is None) == (items is None):
+            raise ValueError("give either a user or items=[...], what somebody new had")
+        if user is not None:
+            return self.recommendations.for_user(user, top, exclude_seen)
+        return self.recommendations.for_items(list(items or ()), top, exclude_seen)
 
     def main_table(self) -> str | None:
         """The table of named rows that is meant where none is named: `embedding`, or the first."""

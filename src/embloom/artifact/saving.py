@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from embloom.artifact.readers.base import Reader
 from embloom.encoders.base import Encoder
 from embloom.files.atomic import write_whole
-from embloom.files.seal import check_seal, sealed
+from embloom.files.seal import check_seal, seal_of, sealed
 from embloom.files.tensors import first_line
 
 FORMAT_VERSION = 3
@@ -169,8 +168,10 @@ def read_card(folder: Path) -> dict[str, Any]:
     """
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ValueError(f"{folder} holds no embedding: there is no {CARD}") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ValueError(
+            f"{folder} holds no embedding (it has no {CARD}): name the folder of a finished run, or its embeddings/"
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{folder / CARD} cannot be read: {first_line(error)}") from error
     version = card.get("format_version") if isinstance(card, dict) else None
@@ -196,11 +197,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 def content_hash(content: bytes, card: Mapping[str, Any]) -> str:
     """Identifies an embedding: two artifacts with the same hash make the same vectors and call them the same."""
-    digest = hashlib.sha256(content)
-    described = {key: card.get(key) for key in HASHED}
-    # Through JSON and back: what is hashed is what a reader of the card will see.
-    digest.update(json.dumps(json.loads(json.dumps(described)), sort_keys=True).encode())
-    return "sha256:" + digest.hexdigest()
+    return "sha256:" + seal_of({key: card.get(key) for key in HASHED}, content)
 
 
 def artifact_folder(path: str | Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zipfile
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from embloom.artifact import saving
 from embloom.files.checkpoint import BEST, newest_good, read_checkpoint
+from embloom.files.seal import file_hash
 from embloom.files.tensors import as_state_dict, first_line, read_archive, read_safetensors
 
 ENCODER = "encoder."
@@ -67,7 +67,7 @@ def read_source(path: str | Path) -> Source:
     from embloom.files.word2vec import read_vectors
 
     words, vectors = read_vectors(place)
-    return Source(place, {TABLE: vectors}, {TABLE: words}, file_hash(place))
+    return Source(place, {TABLE: vectors}, {TABLE: words}, f"sha256:{file_hash(place)}")
 
 
 def of_folder(folder: Path) -> Source:
@@ -92,7 +92,7 @@ def of_safetensors(path: Path) -> Source:
         raise ValueError(f"{path} cannot be read: its row names are no JSON ({first_line(error)})") from error
     if not isinstance(keys, dict) or not all(isinstance(names, list) for names in keys.values()):
         raise ValueError(f"{path} cannot be read: its row names are no lists")
-    return Source(path, weights, keys, metadata.get("content_hash") or file_hash(path))
+    return Source(path, weights, keys, metadata.get("content_hash") or f"sha256:{file_hash(path)}")
 
 
 def of_torch(path: Path) -> Source:
@@ -101,8 +101,8 @@ def of_torch(path: Path) -> Source:
     if isinstance(content, dict) and "embloom_format" in content:
         state = read_checkpoint(path)["state_dict"]
         weights = {name.removeprefix(ENCODER): tensor for name, tensor in state.items() if name.startswith(ENCODER)}
-        return Source(path, weights, keys_beside(path), file_hash(path))
-    return Source(path, as_state_dict(content, path), {}, file_hash(path))
+        return Source(path, weights, keys_beside(path), f"sha256:{file_hash(path)}")
+    return Source(path, as_state_dict(content, path), {}, f"sha256:{file_hash(path)}")
 
 
 def keys_beside(checkpoint: Path) -> dict[str, list[str]]:
@@ -112,9 +112,3 @@ def keys_beside(checkpoint: Path) -> dict[str, list[str]]:
         return {}
     card: dict[str, Any] = saving.read_card(folder)
     return card["keys"]
-
-
-def file_hash(path: Path) -> str:
-    """Identifies a file's content."""
-    with path.open("rb") as file:
-        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,7 +10,9 @@ from typing import Any
 
 SINGLE, LISTS = ("dataset", "encoder", "optimizer", "scheduler", "trainer", "init_from"), ("loss", "callbacks", "probe")
 MAPPING = "it must be a mapping of settings, as one of its yaml files has"
+SOURCE = "name a run folder, an artifact, a checkpoint or a file of vectors, or null for none"
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
+MATMUL_PRECISIONS = ("highest", "high", "medium")
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 
 
@@ -31,7 +33,8 @@ def problems(config: Mapping[str, Any], folder: Path) -> list[str]:
 def of_kinds(config: Mapping[str, Any]) -> list[str]:
     """Whether every node is a mapping where the others expect one."""
     nodes = {group: config.get(group) for group in (*SINGLE, *LISTS)}
-    found = [f"{group}={node}: {MAPPING}" for group, node in nodes.items() if not isinstance(node or {}, Mapping)]
+    given = {group: node for group, node in nodes.items() if node is not None and not isinstance(node, Mapping)}
+    found = [f"{group}={node}: {SOURCE if group == 'init_from' else MAPPING}" for group, node in given.items()]
     for group in LISTS:
         options = nodes[group]
         if isinstance(options, Mapping):
@@ -95,7 +98,11 @@ def of_evaluate(config: Mapping[str, Any]) -> list[str]:
 def of_init_from(node: Mapping[str, Any], trainer: Mapping[str, Any]) -> list[str]:
     """How weights from elsewhere are trained."""
     found = []
-    epoch, lr, freeze = node.get("thaw_epoch"), node.get("lr"), node.get("freeze")
+    path, epoch, lr, freeze = (node.get(key) for key in ("path", "thaw_epoch", "lr", "freeze"))
+    if path is not None and not (isinstance(path, str) and path):
+        found.append(f"init_from={path}: {SOURCE}")
+    if not isinstance(freeze or False, bool):
+        found.append(f"init_from.freeze={freeze}: it must be true or false")
     if epoch is not None and not is_integer(epoch, 1):
         found.append(f"init_from.thaw_epoch={epoch}: it must be a positive integer; the first epoch is 0")
     if epoch is not None and trainer.get("devices") not in (1, "auto"):
@@ -108,7 +115,7 @@ def of_init_from(node: Mapping[str, Any], trainer: Mapping[str, Any]) -> list[st
         )
     if node.get("map") is not None and not isinstance(node["map"], Mapping):
         found.append(f"init_from.map={node['map']}: write 'init_from.map={{weights here: weights there}}'")
-    if node.get("path") is None:
+    if path is None:
         found += [
             f"init_from.{key} needs init_from=PATH" for key in ("map", "freeze", "thaw_epoch", "lr") if node.get(key)
         ]
@@ -136,6 +143,9 @@ def of_trainer(trainer: Mapping[str, Any]) -> list[str]:
     precision, accelerator = trainer.get("precision"), trainer.get("accelerator")
     if precision not in PRECISIONS:
         found.append(f"trainer.precision={precision}: it must be one of {', '.join(PRECISIONS)}")
+    matmul = trainer.get("matmul_precision")
+    if matmul is not None and matmul not in MATMUL_PRECISIONS:
+        found.append(f"trainer.matmul_precision={matmul}: it must be one of {', '.join(MATMUL_PRECISIONS)}")
     if accelerator not in ACCELERATORS:
         found.append(f"trainer.accelerator={accelerator}: it must be one of {', '.join(ACCELERATORS)}")
     else:

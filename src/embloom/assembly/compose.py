@@ -25,7 +25,12 @@ from embloom.assembly.own import HANDED
 VALUED = frozenset(
     ["--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"]
 )
+DEFAULT_SWEEPS = "outputs"  # hydra.sweep.dir
 LISTS = ("loss", "callbacks", "probe")  # groups of which several options are chosen, each under a name of its own
+# In a value: what is in quotes, or what stands between the marks of lists, calls and sweeps, or of mappings.
+QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|"""
+TEXTS = re.compile(QUOTED + r"""[^\s,\[\]()'"](?:[^,\[\]()'"]*[^\s,\[\]()'"])?""")
+IN_MAPPING = re.compile(QUOTED + r"""[^\s,\[\]{}()'":](?:[^,\[\]{}()'":]*[^\s,\[\]{}()'":])?""")
 STARTED = datetime.now()
 
 
@@ -70,12 +75,23 @@ def free_folder(path: str) -> str:
 
 
 def spelled(argument: str) -> str:
-    """`init_from=PATH`, as people write it, in full; a path that is there is taken as it is, commas and all."""
+    """An override as Hydra reads it: letters that are no ASCII in quotes, and `init_from=PATH`, as people write it, in
+    full; a path that is there is taken as it is, commas and all."""
     key, _, value = argument.partition("=")
     if key not in ("init_from", "init_from.path") or value.startswith(("{", "'", '"')) or value == "null":
-        return argument
+        return argument if key.startswith("-") else f"{key}={in_quotes(value)}" if value else argument
     quoted = "'" + value.replace("'", "\\'") + "'"
-    return f"init_from.path={quoted if Path(value).expanduser().exists() else value}"
+    return f"init_from.path={quoted if Path(value).expanduser().exists() else in_quotes(value)}"
+
+
+def in_quotes(value: str) -> str:
+    """A value, lists and sweeps too, in which each text that Hydra's grammar does not know is in quotes."""
+
+    def one(match: re.Match[str]) -> str:
+        text = match[0]
+        return text if text.isascii() or text[0] in "'\"" else f"'{text}'"
+
+    return value if value.isascii() else (IN_MAPPING if "{" in value else TEXTS).sub(one, value)
 
 
 def config_dir(arguments: Sequence[str]) -> str | None:
@@ -104,6 +120,22 @@ def sweep_options(arguments: list[str]) -> list[str]:
     fixed = [o.key_or_group for o in OverridesParser.create().parse_overrides(plain) if not o.is_sweep_override()]
     quoted = ",".join(f"'{key}'" for key in fixed)
     return [f"hydra.job.config.override_dirname.exclude_keys=[{quoted}]"]
+
+
+def sweep_record(arguments: Sequence[str]) -> Path | None:
+    """Where Hydra writes what a sweep was asked for; None where it is none."""
+    if not {"-m", "--multirun"} & set(arguments):
+        return None
+    folders = [a.partition("=")[2] for a in arguments if a.startswith("hydra.sweep.dir=")]
+    return Path([DEFAULT_SWEEPS, *folders][-1], "multirun.yaml")
+
+
+def check_run_dir(folder: str) -> None:
+    """Raises:
+    ValueError: it is empty, which would be the current folder.
+    """
+    if not folder:
+        raise ValueError("hydra.run.dir= is empty: name a folder, or leave it out")
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -153,6 +185,7 @@ def asked_for(
     before, HydraConfig.instance().cfg = HydraConfig.instance().cfg, None
     HydraConfig.instance().set_config(config)
     try:
+        check_run_dir(config.hydra.run.dir)
         folder = Path(str(config.hydra.run.dir))
         choices = config.hydra.runtime.choices
         names = {group: str(choices.get(group)) for group in ("dataset", "encoder")}

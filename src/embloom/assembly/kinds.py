@@ -43,7 +43,9 @@ def alternatives(hint: Any) -> list[str]:
             parts.append("")
         else:
             parts[-1] += letter
-    return [part.strip().partition("[")[0].rpartition(".")[2] for part in parts]
+    names = [part.strip().partition("[")[0].rpartition(".")[2] for part in parts]
+    # No configuration holds a tensor, which torch's optimizers take for a number.
+    return [name for name in names if name != "Tensor"] or names
 
 
 def fits(value: Any, kind: str) -> bool:

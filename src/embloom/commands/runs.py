@@ -131,8 +131,6 @@ def remove(arguments: list[str]) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders, folders of runs, patterns")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     options = parser.parse_args(arguments)
-    if any(not name.strip() for name in options.runs):
-        raise ValueError("embloom rm: an argument is empty, such as a variable that is not set: name the runs")
     refuse_wide(options.runs)
     chosen = folders(options.runs)
     for folder in chosen:

@@ -20,6 +20,7 @@ from embloom.assembly import own
 from embloom.assembly.compose import (
     LISTS,
     Composed,
+    check_run_dir,
     config_dir,
     group_config,
     options_first,
@@ -27,6 +28,7 @@ from embloom.assembly.compose import (
     register_resolvers,
     spelled,
     sweep_options,
+    sweep_record,
 )
 from embloom.assembly.groups import CONFIGS, GROUPS
 from embloom.commands.opening import own_option
@@ -44,71 +46,82 @@ def train(arguments: list[str]) -> None:
     if any(a.startswith("--experimental-rerun") for a in arguments):
         raise ValueError("--experimental-rerun reads a pickle, which could execute code: use embloom resume")
     register_resolvers()
-    arguments = [spelled(argument) for argument in arguments]
-    folder = config_dir(arguments)
+    typed, arguments = arguments, [spelled(argument) for argument in arguments]
+    folder, record = config_dir(arguments), sweep_record(arguments)
     sys.argv = [sys.argv[0], *options_first(arguments), *sweep_options(arguments)]
     failures: list[Exception] = []
+    made: list[Path] = []
 
     def kept(config: DictConfig) -> float | None:
-        sweep = HydraConfig.get().mode is RunMode.MULTIRUN
         try:
-            return job(config)
+            return job(config, made)
         except Exception as error:
             # In a sweep Hydra's line says which job it was; of a single one it would only repeat the command.
-            if sweep:
+            if record:
                 raise
             failures.append(error)
             return None
 
-    # The user has typed all of the configuration, or keeps it in the folder: what it names may be imported.
-    with own.parts([folder] if folder else [], anything=True):
-        hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(kept)()
+    def told() -> str:
+        if made:
+            return f"complete: {', '.join(map(str, made))}"
+        return f"nothing was trained yet; start again with:\n{shlex.join(['embloom', 'train', *typed])}"
+
+    try:
+        # The user has typed all of the configuration, or keeps it in the folder: what it names may be imported.
+        with own.parts([folder] if folder else [], anything=True):
+            stoppable(hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(kept), told)
+    finally:
+        if record:
+            # Hydra's: each run has its configuration, and the next sweep would overwrite it.
+            record.unlink(missing_ok=True)
+            tidy(record.parent, parents=0)
     if failures:
         raise failures[0]
 
 
-def job(config: DictConfig) -> float | None:
-    """One run of Hydra's. Returns the monitored value for sweepers that optimise."""
+def job(config: DictConfig, made: list[Path]) -> float | None:
+    """One run of Hydra's.
+
+    Args:
+        config: of the run.
+        made: where its folder is added once it is complete.
+
+    Returns:
+        The monitored value, for sweepers that optimise.
+    """
     chosen = HydraConfig.get()
+    check_run_dir(chosen.run.dir)
     folder = shown(Path(chosen.runtime.output_dir))
     names = {group: str(chosen.runtime.choices.get(group)) for group in ("dataset", "encoder")}
     names["loss"] = "+".join(config.loss or [])
     automatic = chosen.mode is RunMode.RUN and not any("hydra.run.dir" in o for o in chosen.overrides.hydra)
-    made = folder  # by Hydra, before this
     try:
         asked = Composed(plain(config), folder, names, own.folders_in_use())
-        folder = begun(asked, automatic)
+        with quick_imports():
+            from embloom.training.run import start
+        made.append(start(asked, automatic))
     finally:
-        tidy(made)
-    metrics: Mapping[str, float] = read_state(folder).metrics
+        tidy(folder)  # which Hydra made before this
+    metrics: Mapping[str, float] = read_state(made[-1]).metrics
     return metrics.get("val/loss")
 
 
-def begun(asked: Composed, automatic: bool = False) -> Path:
-    """Trains; if a signal stops it, the last line printed is the command that continues it."""
-    with quick_imports():
-        from embloom.training.run import start
-
-    return stoppable(lambda: start(asked, automatic))
-
-
-def stoppable(run: Callable[[], T], again: str = "") -> T:
+def stoppable(run: Callable[[], T], told: Callable[[], str]) -> T:
     """Runs; a signal that stops it gives the exit status that shells expect.
 
     Args:
         run: what is run.
-        again: what to type to do it again; then a signal that comes before the training, or behind it, says so.
+        told: what to say of a signal that comes before the training, or behind it; the run itself tells of others.
     """
     from embloom.training.stop_signals import StoppedError, handled, stop_at_once
 
     try:
-        if not again:
-            return run()
         with handled(stop_at_once):
             return run()
     except StoppedError as error:
         if not error.told:
-            print(f"{error}; continue with:\n{again}", flush=True)
+            print(f"{error}; {told()}", flush=True)
         sys.exit(128 + error.signum)
 
 
@@ -124,7 +137,10 @@ def resume(arguments: list[str]) -> None:
         raise ValueError("name the run to continue: embloom resume RUN_FOLDER; see them with embloom runs")
     folders = [chosen.config_dir] if chosen.config_dir else []
     again = " ".join([resume_command(chosen.run, folders), *map(shlex.quote, chosen.overrides)])
-    stoppable(lambda: resumed(chosen.run, chosen.overrides, folders, {}, chosen.accept_changed_data), again)
+    stoppable(
+        lambda: resumed(chosen.run, chosen.overrides, folders, {}, chosen.accept_changed_data),
+        lambda: f"continue with:\n{again}",
+    )
 
 
 def resumed(
@@ -208,7 +224,7 @@ def changed(
         ValueError: an override would make it another run.
     """
     changes: dict[str, Any] = {}
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
+    for override in OverridesParser.create().parse_overrides([*map(spelled, overrides)]):
         key, value = override.key_or_group, override.value()
         group, _, rest = key.partition(".")
         check_resumable(key, group, state)
@@ -250,4 +266,4 @@ def worker(arguments: list[str]) -> None:
 
     # The first process has built the same configuration already.
     with own.parts(own.inherited_folders(), anything=True):
-        stoppable(lambda: join(Path(arguments[0])))
+        stoppable(lambda: join(Path(arguments[0])), lambda: "the first process says how to go on")

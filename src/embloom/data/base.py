@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -21,6 +22,19 @@ Batch = dict[str, Tensor]
 Encode = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 
 
+@dataclass(frozen=True)
+class RowClasses:
+    """What is known of the rows of a table.
+
+    Attributes:
+        codes: (N,) class numbers, -1 where nothing is known.
+        names: what the classes are called.
+    """
+
+    codes: Tensor
+    names: list[str]
+
+
 class Dataset(LightningDataModule):
     """Columns of tensors by name for each split. Most derive from `InMemoryDataset`.
 
@@ -33,6 +47,7 @@ class Dataset(LightningDataModule):
         names: label column -> what its classes are called, if known.
         supplies: whatever else an encoder or a loss may ask for by the name of a constructor's parameter: plain
             values, or tensors.
+        row_classes: column -> attribute -> what is known of the rows of tables over it (a film's genre).
         reader: how raw inputs become columns, so that the artifact can encode new ones; None: rows of numbers.
         locations: options that say where the data is; a resume may change them.
         no_effect: options that change no result.
@@ -45,6 +60,7 @@ class Dataset(LightningDataModule):
     labels: tuple[str, ...] = ()
     names: dict[str, list[str]]
     supplies: dict[str, Any]
+    row_classes: dict[str, dict[str, RowClasses]]
     reader: Reader | None = None
     locations: ClassVar[tuple[str, ...]] = ("root", "path")
     no_effect: ClassVar[tuple[str, ...]] = ("resident",)
@@ -58,7 +74,7 @@ class Dataset(LightningDataModule):
         positive_integers(batch_size=batch_size)
         choices((True, False, "auto"), resident=resident)
         self.batch_size, self.resident, self.seed = batch_size, resident, seed
-        self.sizes, self.names, self.supplies = {}, {}, {}
+        self.sizes, self.names, self.supplies, self.row_classes = {}, {}, {}, {}
 
     # -- what a subclass says
 

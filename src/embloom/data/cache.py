@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -12,7 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from embloom.files.seal import file_hash
+
 SEAL = "seal.json"  # the hashes of an entry's files
+HASH = "blake2b"  # twice as fast as sha256, which counts where every byte of a corpus is read
 
 
 def cached(cache: Path, key: str, files: Sequence[str], build: Callable[[Path], None]) -> Path:
@@ -70,7 +72,7 @@ def _lock(path: Path) -> Iterator[None]:
 
 def seal(folder: Path) -> None:
     """Writes down what every file of an entry holds, and brings all of it to the disk."""
-    digests = {path.name: file_digest(path) for path in sorted(folder.iterdir())}
+    digests = {path.name: file_hash(path, HASH) for path in sorted(folder.iterdir())}
     (folder / SEAL).write_text(json.dumps(digests), encoding="utf-8")
     for path in folder.iterdir():
         sync(path)
@@ -96,14 +98,8 @@ def damage_of(entry: Path, files: Sequence[str]) -> str | None:
     try:
         digests = json.loads((entry / SEAL).read_text(encoding="utf-8"))
         for name in files:
-            if file_digest(entry / name) != digests[name]:
+            if file_hash(entry / name, HASH) != digests[name]:
                 return f"{name} is not what was written"
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return f"{SEAL}: {type(error).__name__}"
     return None
-
-
-def file_digest(path: Path) -> str:
-    """A hash of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()

@@ -100,14 +100,17 @@ class ColorShape(ImageDataset):
             return [f"{where}: choose another name, and say what an image must have for it"]
         found = []
         for factor, wanted in rule.items():
-            if factor in self.names:
+            if factor not in (*self.names, *NUMBERS):
+                there = ", ".join([*self.names, *NUMBERS])
+                found.append(f"{where}.{factor}: there is no such property; available: {there}")
+            elif not isinstance(wanted, Sequence) or isinstance(wanted, str):
+                names = factor in self.names
+                found.append(f"{where}.{factor}={wanted}: it must be {'a list of names' if names else '[low, high]'}")
+            elif factor in self.names:
                 unknown = [str(w) for w in wanted if w not in self.names[factor]]
                 there = f"{', '.join(self.names[factor])}, or drop the label with ~{where}"
                 found += [f"{where}.{factor}: there is no {', '.join(unknown)}; available: {there}"] if unknown else []
-            elif factor not in NUMBERS:
-                there = ", ".join([*self.names, *NUMBERS])
-                found.append(f"{where}.{factor}: there is no such property; available: {there}")
-            elif len(wanted) != 2:
+            elif len(wanted) != 2 or not all(isinstance(bound, (int, float)) for bound in wanted):
                 found.append(f"{where}.{factor}={list(wanted)}: it must be [low, high]")
         return found
 

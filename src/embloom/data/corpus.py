@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embloom.artifact.readers.tokenizer import BREAK, Block, Interner, TextOptions, tokenizer_identity
-from embloom.data.cache import cached
+from embloom.data.cache import HASH, cached
 from embloom.data.phrases import join_phrases
 from embloom.data.processes import refuse_unguarded
 from embloom.data.tokenize import Parts, read_blocks, tokenize
 from embloom.files.finding import files_at
+from embloom.files.seal import file_hash
 
 FORMAT = 2
 FILES = ("about.json", "vocabulary.json", "offsets.npy", "counts.npy", "tokens.npy")
@@ -131,8 +132,7 @@ def _key(files: list[Path], options: CorpusOptions) -> str:
     digest = hashlib.blake2b(_options_text(options).encode())
     for file in files:
         try:
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "blake2b").digest())
+            digest.update(bytes.fromhex(file_hash(file, HASH)))
         except OSError as error:
             raise ValueError(f"cannot read {file}: {error}") from error
     return digest.hexdigest()[:32]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from queue import Empty, Full
@@ -63,8 +64,13 @@ def shared_out(items: Iterable[Any], make: Make, workers: int, what: str, advice
     done: Any = context.Queue()
     processes = [context.Process(target=_run, args=(n, todo, done, make)) for n in range(workers)]
     try:
-        for process in processes:
-            process.start()
+        # Ctrl-C reaches them too, and they would say so at length; blocked here, it is blocked in them for good.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            for process in processes:
+                process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         total = 0
         for number, item in enumerate(items):
             if not _put(todo, (number, item), processes, all):

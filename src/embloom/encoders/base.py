@@ -51,6 +51,15 @@ class Encoder(nn.Module):
         names of `forward`'s parameters."""
         raise NotImplementedError(f"{type(self).__name__} is trained, not computed")
 
+    def scores(self, user: Tensor) -> Tensor:
+        """How much people would like each item, of an encoder that recommends: numbers of people (B,) -> (B, items)."""
+        raise NotImplementedError(f"{type(self).__name__} does not recommend")
+
+    @property
+    def recommends(self) -> bool:
+        """Whether it scores items for people."""
+        return type(self).scores is not Encoder.scores
+
     @property
     def decodes(self) -> bool:
         """Whether it has a decoder."""

@@ -59,8 +59,8 @@ class TorchVision(Encoder):
             raise ValueError("encoder=torchvision reads images: choose a dataset of gray or rgb ones")
         positive_integers(**{k: v for k, v in {"embedding": embedding, "side": side}.items() if v is not None})
         self.image_shape, self.side = tuple(image_shape), side
-        self.name, self.weights, self.frozen = name, weights, frozen
-        model = initialized_model(name)
+        self.name, self.weights, self.frozen = str(name), weights, frozen
+        model = initialized_model(self.name)
         wanted = [layers] if isinstance(layers, str) else list(layers or [last_layer(model)])
         self.model = cut(model, wanted)
         self.names = wanted

@@ -16,6 +16,10 @@ GZIP = b"\x1f\x8b"
 RATIO = "EMBLOOM_MAX_UNPACK"  # environment: how many times its size a packed file may unpack to
 LEAST_LIMIT = 1 << 25
 MOST = 20  # where the variable is not set; text and tables take a third to a tenth of their size
+# A row takes some hundred bytes of memory, a word or a cell some twenty, however short they are in the file.
+LEAST_LINES = 1 << 21
+LINE, CELL = 80, 5  # of so many unpacked bytes one at most begins a line or a cell, on average
+BETWEEN = (b"\n", b",", b" ", b"\t", b";", b"|")
 READ = 1 << 20
 HEAD = 1 << 13
 # What Pillow reads and people have.
@@ -52,12 +56,19 @@ class Bounded(io.RawIOBase):
 
     Args:
         source: the unpacking stream.
-        limit: bytes.
+        size: of the packed file, in bytes.
         name: the file's, for the message.
     """
 
-    def __init__(self, source: gzip.GzipFile, limit: int, name: str) -> None:
-        self.source, self.limit, self.name, self.count = source, limit, name, 0
+    def __init__(self, source: gzip.GzipFile, size: int, name: str) -> None:
+        self.source, self.name = source, name
+        limit = size * setting(RATIO, MOST)
+        self.limits = {
+            "bytes": max(LEAST_LIMIT, limit),
+            "lines": max(LEAST_LINES, limit // LINE),
+            "cells or words": max(LEAST_LIMIT, limit) // CELL,
+        }
+        self.counts = dict.fromkeys(self.limits, 0)
 
     def readable(self) -> bool:
         """It is."""
@@ -70,12 +81,15 @@ class Bounded(io.RawIOBase):
             ValueError: the limit is passed.
         """
         count = self.source.readinto(buffer)
-        self.count += count
-        if self.count > self.limit:
-            raise ValueError(
-                f"{self.name} unpacks to more than {self.limit >> 20:,} MiB, far more than its size: if it is sound, "
-                f"unpack it yourself or set {RATIO}=1000"
-            )
+        data = bytes(memoryview(buffer)[:count])
+        begun = [data.count(mark) for mark in BETWEEN]
+        for what, more in (("bytes", count), ("lines", begun[0]), ("cells or words", sum(begun))):
+            self.counts[what] += more
+            if self.counts[what] > self.limits[what]:
+                raise ValueError(
+                    f"{self.name} unpacks to more than {self.limits[what]:,} {what}, far more than its size: if it is "
+                    f"sound, unpack it yourself or set {RATIO}=1000"
+                )
         return count
 
 
@@ -100,9 +114,8 @@ def unpacked(packed: BinaryIO) -> Iterator[BinaryIO]:
         yield packed
         return
     size = os.fstat(packed.fileno()).st_size
-    limit = max(LEAST_LIMIT, size * setting(RATIO, MOST))
     with gzip.GzipFile(fileobj=packed) as stream:
-        yield io.BufferedReader(Bounded(stream, limit, str(packed.name)), READ)
+        yield io.BufferedReader(Bounded(stream, size, str(packed.name)), READ)
 
 
 @contextmanager

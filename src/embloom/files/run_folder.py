@@ -40,10 +40,7 @@ def claim(folder: Path, automatic: bool) -> Path:
         candidate.mkdir(parents=True, exist_ok=True)
         taken = (candidate / CONFIG).exists()
         if taken and not automatic:
-            raise ValueError(
-                f"{folder} holds a run already: continue it with {resume_command(folder, [])}, "
-                "or choose another folder with hydra.run.dir=..."
-            )
+            raise held_already(folder)
         if not taken:
             try:
                 (candidate / LOCK).open("x").close()
@@ -52,6 +49,14 @@ def claim(folder: Path, automatic: bool) -> Path:
                 if not automatic:
                     return candidate  # one that died before it began
         number += 1
+
+
+def held_already(folder: Path) -> ValueError:
+    """What to say of a folder that a new run cannot have."""
+    return ValueError(
+        f"{folder} holds a run already: continue it with {resume_command(folder, [])}, "
+        "or choose another folder with hydra.run.dir=..."
+    )
 
 
 def unclaim(folder: Path, automatic: bool) -> None:

@@ -1,4 +1,4 @@
-"""Seals: a file that carries a hash of the rest of itself, so that what was damaged later is not believed.
+"""Hashes of files, and seals: a file carries a hash of the rest of itself, so that damage is not believed.
 
 They tell damage, not forgery: whoever writes a file can compute them.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 SEAL = "seal"
@@ -20,10 +21,19 @@ def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
     return {**rest, SEAL: seal_of(rest)}
 
 
-def seal_of(content: Mapping[str, Any]) -> str:
-    """A hash of what a reader of the JSON will see."""
+def seal_of(content: Mapping[str, Any], before: bytes = b"") -> str:
+    """A hash of what a reader of the JSON will see, and of what comes before it."""
+    # Through JSON and back: a tuple is a list to that reader, and a number as a key a text.
     described = json.dumps(json.loads(json.dumps(content)), sort_keys=True)
-    return hashlib.sha256(described.encode()).hexdigest()
+    digest = hashlib.sha256(before)
+    digest.update(described.encode())
+    return digest.hexdigest()
+
+
+def file_hash(path: Path, algorithm: str = "sha256") -> str:
+    """Identifies a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def check_seal(content: Mapping[str, Any]) -> None:

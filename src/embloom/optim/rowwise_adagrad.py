@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from embloom.assembly.parameters import numbers
 from embloom.threads import in_parts
 
 LEAST_ROWS = 512  # for a thread of its own
@@ -36,8 +37,8 @@ class RowwiseAdagrad(Optimizer):
     def __init__(
         self, params: Iterable[nn.Parameter], lr: float = 0.3, initial: float = 0.0, eps: float = 1e-10
     ) -> None:
-        if initial < 0 or eps <= 0:
-            raise ValueError(f"initial={initial} must be at least 0, and eps={eps} above 0")
+        numbers(at_least=0, initial=initial)
+        numbers(above=0, eps=eps)
         super().__init__(params, {"lr": lr, "initial": initial, "eps": eps})
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 
+from embloom.assembly.parameters import numbers
+
 
 class Schedule:
     """Multiplies the optimizer's learning rate, step by step."""
@@ -42,6 +44,7 @@ class OneCycle(Schedule):
     """
 
     def __init__(self, warmup: float = 0.3, start: float = 0.04, end: float = 1e-4) -> None:
+        numbers(at_least=0, start=start, end=end)
         self.warmup, self.start, self.end = fraction(warmup, "warmup"), start, end
 
     def __call__(self, progress: float) -> float:
@@ -60,6 +63,7 @@ class Cosine(Schedule):
     """
 
     def __init__(self, warmup: float = 0.0, end: float = 0.0) -> None:
+        numbers(at_least=0, end=end)
         self.warmup, self.end = fraction(warmup, "warmup"), end
 
     def __call__(self, progress: float) -> float:
@@ -78,6 +82,7 @@ class Linear(Schedule):
     """
 
     def __init__(self, warmup: float = 0.0, end: float = 0.0) -> None:
+        numbers(at_least=0, end=end)
         self.warmup, self.end = fraction(warmup, "warmup"), end
 
     def __call__(self, progress: float) -> float:

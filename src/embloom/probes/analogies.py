@@ -12,7 +12,8 @@ from torch import Tensor
 from embloom.artifact.word_vectors import METHODS, SHIFT
 from embloom.assembly.parameters import choices, positive_integers
 from embloom.data.grammar import questions
-from embloom.probes.base import Frozen, Probe
+from embloom.encoders.base import Encoder
+from embloom.probes.base import Frozen, Probe, check_table
 
 CHUNK = 256
 Question = tuple[str, str, str, str]
@@ -39,12 +40,16 @@ class Analogies(Probe):
         restrict_vocab: int = 300_000,
         layer: str = "embedding",
     ) -> None:
-        self.methods = [methods] if isinstance(methods, str) else list(methods)
+        self.methods = list(methods) if isinstance(methods, (list, tuple)) else [str(methods)]
         for method in self.methods:
             choices(METHODS, methods=method)
         positive_integers(restrict_vocab=restrict_vocab)
         self.sections = {"": questions()} if path is None else read_questions(Path(path).expanduser())
         self.restrict_vocab, self.layer = restrict_vocab, layer
+
+    def check(self, encoder: Encoder) -> None:
+        """See `Probe`."""
+        check_table(self.layer, encoder)
 
     def __call__(self, frozen: Frozen) -> dict[str, float]:
         """`analogies` (for 3CosMul `analogies_3cosmul`) in 0..1, the same by section with `_<section>`, and
@@ -96,7 +101,7 @@ def read_questions(file: Path) -> dict[str, list[Question]]:
     sections: dict[str, list[Question]] = {}
     name = ""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except (OSError, UnicodeError) as error:
         raise ValueError(f"path={file}: it cannot be read: {error}") from None
     for number, line in enumerate(lines, 1):

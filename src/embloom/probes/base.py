@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from embloom.assembly.wiring import Wire
-from embloom.data.base import Dataset, Split, encoded
+from embloom.data.base import SPLITS, Dataset, RowClasses, Split, encoded
 from embloom.encoders.base import Encoder
 
 
@@ -67,6 +67,9 @@ class Frozen:
         tables: layers that are tables of the encoder (rows, width).
         keys: table, or column -> what its rows are called.
         activations: the layers that are made of a sample.
+        scores: of an encoder that recommends, numbers of people (B,) -> scores of all items (B, items).
+        row_classes: table -> attribute -> what is known of its rows.
+        seen: the splits that come before the one that is scored: training, and validation where that is the test.
     """
 
     fit: Mapping[str, Tensor]
@@ -75,6 +78,9 @@ class Frozen:
     tables: dict[str, Tensor] = field(default_factory=dict)
     keys: dict[str, list[str]] = field(default_factory=dict)
     activations: list[str] = field(default_factory=lambda: ["embedding"])
+    scores: Callable[[Tensor], Tensor] | None = None
+    seen: Sequence[Mapping[str, Tensor]] = ()
+    row_classes: Mapping[str, Mapping[str, RowClasses]] = field(default_factory=dict)
 
     def layers(self, wanted: str | Sequence[str]) -> list[str]:
         """The names of the layers to probe: `all`, one name or several.
@@ -125,6 +131,15 @@ class Probe(ABC):
         """Measures: tag (without `probe/`) -> number."""
 
 
+def check_table(layer: str, encoder: Encoder) -> None:
+    """Raises:
+    ValueError: an encoder has no such table.
+    """
+    if layer not in encoder.tables():
+        there = ", ".join(encoder.tables()) or "none"
+        raise ValueError(f"layer={layer}: it must be a table of the encoder; available: {there}")
+
+
 def chosen(wanted: str | Sequence[str], activations: Sequence[str]) -> list[str]:
     """The names of the layers that are wanted: `all`, one name or several.
 
@@ -152,10 +167,21 @@ def freeze(encode: Wire, encoder: Encoder, dataset: Dataset, *, device: torch.de
         score: the split that is scored.
     """
     names = [*dataset.sizes, *encoder.sizes]
-    fit, scored = (EncodedSplit(dataset, split, encode, names, device) for split in ("train", score))
+    splits = {split: EncodedSplit(dataset, split, encode, names, device) for split in SPLITS}
+    seen = [splits[split] for split in SPLITS[: SPLITS.index(score)]]
     tables = {name: table.detach() for name, table in encoder.tables().items()}
     keys = {**dataset.keys(), **table_keys(encoder, dataset)}
-    return Frozen(fit, scored, dataset.class_counts(), tables, keys, encoder.activations())
+    return Frozen(
+        splits["train"],
+        splits[score],
+        dataset.class_counts(),
+        tables,
+        keys,
+        encoder.activations(),
+        (lambda user: encoder.scores(user.to(device))) if encoder.recommends else None,
+        seen,
+        {table: dataset.row_classes[c] for table, c in encoder.rows.items() if c in dataset.row_classes},
+    )
 
 
 def table_keys(encoder: Encoder, dataset: Dataset) -> dict[str, list[str]]:

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from embloom.encoders.base import Encoder
 from embloom.files.finding import files_at
-from embloom.probes.base import Frozen, Probe
+from embloom.probes.base import Frozen, Probe, check_table
 
 Pair = tuple[str, str, float]
 
@@ -34,6 +35,10 @@ class WordSimilarity(Probe):
             raise ValueError(f"path={path}: {error}".replace("dataset.path", "probe.word_similarity.path")) from None
         self.layer = layer
         self.sets = {name_of(file): read_pairs(file) for file in files}
+
+    def check(self, encoder: Encoder) -> None:
+        """See `Probe`."""
+        check_table(self.layer, encoder)
 
     def __call__(self, frozen: Frozen) -> dict[str, float]:
         """For each file `word_similarity_<file>` in -1..1 and `word_similarity_coverage_<file>` in 0..1, and their
@@ -66,7 +71,7 @@ def read_pairs(file: Path) -> list[Pair]:
         ValueError: a line is something else, or there is none.
     """
     pairs: list[Pair] = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         fields = line.replace(",", " ").split()
         if not fields or line.startswith("#"):
             continue

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from embloom.assembly.build import arguments, build, locate, placed, taken
+from embloom.assembly.kinds import wrong_kinds
 from embloom.assembly.wiring import Wire
 from embloom.callbacks.base import Callback
 from embloom.data.base import Dataset
@@ -113,7 +115,12 @@ def build_dataset(config: Mapping[str, Any]) -> Dataset:
     Raises:
         ValueError: the node does not fit its class.
     """
-    return build(config["dataset"], Dataset, where="dataset", supplied={"seed": config["seed"]})
+    node = config["dataset"]
+    dataset: Dataset = build(node, Dataset, where="dataset", supplied={"seed": config["seed"]})
+    # An empty path would be the current folder.
+    if empty := [key for key in (*dataset.locations, "cache") if node.get(key) == ""]:
+        raise ValueError("\n".join(f"dataset.{key}= is empty: name a file or folder, or leave it out" for key in empty))
+    return dataset
 
 
 def build_encoder(node: Mapping[str, Any], offered: Mapping[str, Any]) -> Encoder:
@@ -179,11 +186,18 @@ def optimizer_maker(node: Mapping[str, Any]) -> Callable[[Any], Optimizer]:
     kwargs = {key: tuple(value) if isinstance(value, list) else value for key, value in kwargs.items()}
     if not isinstance(kwargs.get("lr", 0.0), (int, float)) or kwargs.get("lr", 0.0) < 0:
         raise ValueError(f"optimizer.lr={kwargs['lr']}: it must be a number of at least 0")
+    if wrong := wrong_kinds(cls, {key: value for key, value in node.items() if key in kwargs}, "optimizer"):
+        raise ValueError("\n".join(wrong))
 
     def make(parameters: Any) -> Optimizer:
         try:
             return cls(parameters, **kwargs)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"optimizer: {cls.__name__} does not take these arguments: {error}") from error
+        except (TypeError, ValueError, IndexError, RuntimeError) as error:
+            said = placed(str(error), "optimizer")
+            named = said.startswith("optimizer.")
+            raise ValueError(
+                said if named else f"optimizer: {cls.__name__} does not take these arguments: {said}"
+            ) from error
 
+    make([nn.Parameter(torch.zeros(1, 1))])  # says what is wrong with the numbers before data is read
     return make

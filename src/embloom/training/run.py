@@ -17,7 +17,7 @@ from embloom.data.base import Dataset
 from embloom.files.atomic import write_whole
 from embloom.files.checkpoint import BEST, newest_good, read_checkpoint
 from embloom.files.run_config import write_config
-from embloom.files.run_folder import claim, clear_temporary, locked, unclaim
+from embloom.files.run_folder import claim, clear_temporary, held_already, locked, unclaim
 from embloom.files.run_state import CONFIG, RunState, read_state, resume_command
 from embloom.files.tensors import first_line
 from embloom.probes.base import table_keys
@@ -27,6 +27,7 @@ from embloom.training.changed_data import check_same_data
 from embloom.training.components import Components, build_components, build_dataset
 from embloom.training.init_from import Start, begin
 from embloom.training.module import NonFiniteError
+from embloom.training.progress_left import check_epochs_left, finished
 from embloom.training.results import keep, probed
 from embloom.training.stop_signals import StoppedError, handled, ignore, stop_at_once
 from embloom.training.summary import print_summary
@@ -54,7 +55,7 @@ def start(asked: Composed, automatic: bool = False) -> Path:
     if found := problems(asked.config, asked.folder):
         raise ValueError("\n".join(found))
     if not automatic and (asked.folder / CONFIG).exists():
-        claim(asked.folder, False)
+        raise held_already(asked.folder)
     components = prepared(asked.config)
     folder = claim(asked.folder, automatic)
     names = asked.names
@@ -63,7 +64,7 @@ def start(asked: Composed, automatic: bool = False) -> Path:
     with locked(folder):
         try:
             run = Run(asked.config, folder, components, state)
-        except ValueError:
+        except BaseException:
             unclaim(folder, automatic)
             raise
         run.go()
@@ -101,47 +102,42 @@ def resume(
             print(f"{folder} is finished; to train longer, add trainer.max_epochs=...")
             return folder
         check_epochs_left(content, config)
-        components = prepared(config) if content is None else rebuilt(config, content, folder, accept_changed_data)
+        components, data = rebuilt(config, content, folder, accept_changed_data)
         rewind(folder, content["events"] if content else {})
         state.state, state.reason = "running", ""
         run = Run(config, folder, components, state)
-        run.checkpoint, run.optimizer_changes = checkpoint, dict(optimizer_changes)
+        run.checkpoint, run.optimizer_changes, run.view.data = checkpoint, dict(optimizer_changes), data
         where = f"step {content['global_step']}" if content else "the start (nothing was saved yet)"
         print(f"resuming {folder} from {where}")
         run.go()
     return folder
 
 
-def check_epochs_left(checkpoint: Mapping[str, Any] | None, config: Mapping[str, Any]) -> None:
-    """Raises:
-    ValueError: more epochs have been trained than are asked for now.
-    """
-    done, limit = checkpoint["position"]["epoch"] if checkpoint else 0, config["trainer"]["max_epochs"]
-    if done > limit:
-        raise ValueError(
-            f"trainer.max_epochs={limit}: {done} epochs have been trained already: ask for as many or more"
-        )
-
-
-def rebuilt(config: Mapping[str, Any], checkpoint: Mapping[str, Any], folder: Path, accept: bool) -> Components:
-    """The parts to resume with, on the data that the checkpoint was trained on.
+def rebuilt(
+    config: Mapping[str, Any], checkpoint: Mapping[str, Any] | None, folder: Path, accept: bool
+) -> tuple[Components, dict[str, Any]]:
+    """The parts to resume with, on the data that the checkpoint was trained on, and the fingerprint of that.
 
     Raises:
         ValueError: the configuration does not fit, or the data has changed.
     """
 
-    def check(dataset: Dataset) -> None:
+    if checkpoint is None:
+        return prepared(config), {}
+
+    def checked(dataset: Dataset) -> dict[str, Any]:
         dataset.prepare_data()
         dataset.setup("fit")
-        check_same_data(dataset.fingerprint(), checkpoint["data"], folder, accept)
+        found = dataset.fingerprint()
+        check_same_data(found, checkpoint["data"], folder, accept)
+        return found
 
     try:
         components = prepared(config, fresh=False)
     except ValueError:
-        check(build_dataset(config))  # the parts fitted before: it may be the data that no longer does
+        checked(build_dataset(config))  # the parts fitted before: it may be the data that no longer does
         raise
-    check(components.dataset)
-    return components
+    return components, checked(components.dataset)
 
 
 def join(folder: Path) -> None:
@@ -152,15 +148,6 @@ def join(folder: Path) -> None:
     run.checkpoint = Path(passed["checkpoint"]) if passed["checkpoint"] else None
     run.optimizer_changes = passed["optimizer_changes"]
     run.go()
-
-
-def finished(
-    state: RunState, checkpoint: Mapping[str, Any], config: Mapping[str, Any], changes: Mapping[str, Any]
-) -> bool:
-    """Whether there is nothing left to do."""
-    limit = config["trainer"]["max_epochs"]
-    ended = checkpoint["position"]["epoch"] >= limit or checkpoint["stopped_early"]
-    return state.state == "finished" and bool(ended) and not changes
 
 
 def prepared(config: Mapping[str, Any], fresh: bool = True) -> Components:
@@ -231,7 +218,8 @@ class Run:
         """Sets the dataset up and says what will be trained."""
         self.components.dataset.prepare_data()
         self.components.dataset.setup("fit")
-        self.view.data = self.components.dataset.fingerprint()
+        # A resume has asked for it already, which reads all of the data.
+        self.view.data = self.view.data or self.components.dataset.fingerprint()
         if self.trainer.is_global_zero:
             print_summary(self.components)
             if self.checkpoint is None:

@@ -12,6 +12,7 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
+from embloom.artifact.readers.patterns import is_catastrophic
 from embloom.assembly.own import TRUST
 
 BREAK = 0  # the provisional id that ends a document
@@ -96,14 +97,19 @@ def compile_pattern(pattern: str, by_line: bool) -> re.Pattern[str]:
     """Compile what finds the tokens, and the line ends when they end documents.
 
     Raises:
-        ValueError: it is no regular expression, or it has a capturing group.
+        ValueError: it is no regular expression, has a capturing group, or could take forever.
     """
     try:
         compiled = re.compile(f"(?:{pattern})|\n" if by_line else pattern)
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"pattern={pattern} is not a regular expression: {error}") from None
     if compiled.groups:
         raise ValueError(f"pattern={pattern}: write its groups as (?:...)")
+    if is_catastrophic(pattern):
+        raise ValueError(
+            f"pattern={pattern}: it could take forever, as it repeats what takes the same characters in several ways. "
+            r"Write such a repeat as in \w+(?:-\w+)*, where each round begins with a character of its own"
+        )
     return compiled
 
 

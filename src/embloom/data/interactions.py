@@ -1,0 +1,242 @@
+"""Who had what: people and items, from a file of interactions of any size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from embloom.assembly.parameters import choices, numbers, positive_integers
+from embloom.data.base import Batch, Dataset, Phase, Split, digest_of
+from embloom.data.batches import Order
+from embloom.data.histories import Histories, cut
+from embloom.data.interaction_filters import InteractionFilter
+from embloom.data.interaction_format import FORMATS, InteractionColumns
+from embloom.data.interaction_reading import InteractionSource
+from embloom.data.interaction_splits import InteractionSplit
+from embloom.data.text import default_cache
+from embloom.encoders.ragged import owners, rows_of
+from embloom.threads import give_back_cores, keep_cores
+
+ALL = "all"
+
+
+class Interactions(Dataset):
+    """Pairs of a person and an item, in batches of people with all that they had.
+
+    `transform` gives the columns `user` (U,), the people; `item` (P,), what they had, and `owner` (P,), who of them;
+    `rating` (P,) where there are ratings; `clash_row` and `clash_column` (Q,), which of the noise items each person
+    had; and where noise is drawn, `noise` (K,), items, and `log_noise` (K,), the logarithm of how likely each is drawn.
+    For probes and artifacts a sample is one pair: `user` (P,) and `item` (P,).
+
+    Args:
+        batch_size: pairs a step.
+        path: a file, a folder or a glob: CSV, TSV (packed or not), Parquet, or lines `user item item ...`; None is a
+            small built-in set.
+        test: such files of what to predict; None holds out a part.
+        user, item, rating, time: the names of the columns; None finds usual names.
+        format: `table`, `lines`, or `auto`.
+        items, users: tables of what is known of items and people, with a column of ids (`items_id`, `users_id`).
+        title: the column of `items` that they are called by instead of their ids.
+        split, val_fraction, test_fraction, val_from, test_from, split_seed: see `InteractionSplit`.
+        min_user, min_item, min_rating: see `InteractionFilter`.
+        negatives: noise items a step, or `all`.
+        noise_exponent: noise is drawn by how many had an item, to this power.
+        workers: processes that read.
+        cache: folder of what was read.
+
+    Raises:
+        ValueError: an option is unknown or out of range.
+    """
+
+    locations = ("path", "test", "items", "users")
+    no_effect = ("resident", "workers", "cache")
+
+    def __init__(
+        self,
+        batch_size: int,
+        path: str | None = None,
+        test: str | None = None,
+        user: str | None = None,
+        item: str | None = None,
+        rating: str | None = None,
+        time: str | None = None,
+        format: str = "auto",
+        items: str | None = None,
+        items_id: str | None = None,
+        users: str | None = None,
+        users_id: str | None = None,
+        title: str | None = None,
+        split: str = "interaction",
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        val_from: str | float | None = None,
+        test_from: str | float | None = None,
+        split_seed: int = 0,
+        min_user: int = 1,
+        min_item: int = 1,
+        min_rating: float | None = None,
+        negatives: int | str = ALL,
+        noise_exponent: float = 0.0,
+        workers: int = 2,
+        cache: str | None = None,
+        resident: bool | str = "auto",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, resident, seed)
+        positive_integers(workers=workers)
+        choices(FORMATS, format=format)
+        if negatives != ALL:
+            if not isinstance(negatives, int):
+                raise ValueError(f"negatives={negatives}: it must be {ALL}, or a positive integer")
+            positive_integers(negatives=negatives)
+        numbers(at_least=0, at_most=1, noise_exponent=noise_exponent)
+        if title is not None and items is None:
+            raise ValueError(f"title={title}: it is a column of a table of items: give dataset.items=FILE")
+        self.source = InteractionSource(
+            path,
+            test,
+            InteractionColumns(user, item, rating, time),
+            format,
+            InteractionFilter(min_rating, min_user, min_item),
+            InteractionSplit(
+                split, val_fraction, test_fraction, test_from=test_from, val_from=val_from, split_seed=split_seed
+            ),
+            {"item": (items, items_id), "user": (users, users_id)},
+            title,
+            workers,
+            Path(cache).expanduser() if cache else default_cache(),
+        )
+        self.negatives, self.noise_exponent = negatives, noise_exponent
+        self.columns: dict[Split, dict[str, Tensor]] = {}
+        self.there: dict[torch.device, dict[str, Tensor]] = {}
+
+    # -- reading
+
+    def measure(self) -> None:
+        """Reads and parts the interactions: they say how many people and items there are."""
+        found = self.source.read()
+        self.columns, self.names_of, self.row_classes = found.columns, found.names, found.classes
+        self.supplies = {f"{column}_features": features for column, features in found.features.items()}
+        users, items = len(self.names_of["user"]), len(self.names_of["item"])
+        if self.negatives != ALL and int(self.negatives) >= items:
+            self.negatives = ALL
+        noise = items if self.negatives == ALL else int(self.negatives)
+        columns = {"item": items, "owner": users, "user": users, "clash_row": users, "clash_column": noise}
+        drawn = {} if self.negatives == ALL else {"noise": items, "log_noise": noise}
+        rated = {"rating": 1} if "rating" in self.columns["train"] else {}
+        self.sizes = {**columns, **rated, **drawn}
+        train = self.columns["train"]
+        counts = torch.bincount(train["user"], minlength=users)
+        self.supplies |= {
+            "history": train["item"].int(),
+            "history_offsets": torch.cat([counts.new_zeros(1), counts.cumsum(0)]),
+        }
+        weight = torch.bincount(train["item"], minlength=items).double().clamp(min=1) ** self.noise_exponent
+        self.chance = (weight / weight.sum()).float()
+
+    def setup(self, stage: str | None = None) -> None:
+        """See `Dataset.setup`; training uses the cores in its own way."""
+        self.ready()
+        if self.trainer is not None and self.device().type == "cpu":
+            keep_cores()
+
+    def teardown(self, stage: str | None = None) -> None:
+        """Gives torch's own operations their threads back."""
+        give_back_cores()
+
+    # -- batches
+
+    def loader(self, split: Split, *, shuffle: bool = False, every_rank: bool = False) -> Histories:
+        """People with what they had in one split, shuffled by (seed, epoch) or in order."""
+        columns = dict(self.columns[split])
+        whole = columns.pop("user")
+        people, counts = torch.unique_consecutive(whole, return_counts=True)
+        user, offsets = cut(people, torch.cat([counts.new_zeros(1), counts.cumsum(0)]))
+        batches = max(1, -(-len(whole) // self.batch_size))
+        rank, world_size = self.process(every_rank)
+        order = Order(
+            len(user),
+            -(-len(user) // batches),
+            seed=self.seed if shuffle else None,
+            rank=rank,
+            world_size=world_size,
+            min_batches=self.min_batches if shuffle else 1,
+        )
+        device = self.home({"user": user, "offsets": offsets, **columns})
+        placed = {name: column.to(device) for name, column in columns.items()}
+        return Histories(user.to(device), offsets.to(device), placed, order)
+
+    def home(self, columns: dict[str, Tensor]) -> torch.device:
+        """Where columns are kept: on the GPU that trains, where they fit into half of its free memory."""
+        device = self.device()
+        if device.type != "cuda" or self.resident is False:
+            return torch.device("cpu")
+        size = sum(column.nbytes for column in columns.values())
+        fits = self.resident is True or size < torch.cuda.mem_get_info(device)[0] / 2
+        return device if fits else torch.device("cpu")
+
+    def transform(self, batch: Batch, phase: Phase) -> Batch:
+        """Adds noise, and what of it people had; see the class."""
+        if phase == "embed":
+            pairs = {name: column for name, column in batch.items() if name not in ("owner", "user")}
+            return {**pairs, "user": batch["user"][batch["owner"]]}
+        here = self.on(batch["user"].device)
+        had, offsets = rows_of(here["history"], here["history_offsets"], batch["user"])
+        row = owners(offsets)
+        if phase == "eval":  # what is held out is not in the history
+            row, order = torch.cat([row, batch["owner"]]).sort(stable=True)
+            had = torch.cat([had, batch["item"]])[order]
+        if self.negatives == ALL:
+            return {**batch, "clash_row": row, "clash_column": had}
+        noise, log_noise = draw_noise(here["chance"], self.sizes["log_noise"])
+        place = torch.full_like(here["chance"], -1, dtype=torch.int64)
+        place[noise] = torch.arange(len(noise), device=noise.device)
+        column = place[had]
+        found = column >= 0
+        clashes = {"clash_row": row[found], "clash_column": column[found]}
+        return {**batch, **clashes, "noise": noise, "log_noise": log_noise}
+
+    def on(self, device: torch.device) -> dict[str, Tensor]:
+        """What `transform` looks up, on the device of a batch."""
+        if device not in self.there:
+            found = {name: self.supplies[name] for name in ("history", "history_offsets")}
+            self.there[device] = {name: t.to(device) for name, t in {**found, "chance": self.chance}.items()}
+        return self.there[device]
+
+    def choose(self, batch: Batch, rows: Tensor) -> Batch:
+        """Some of a batch's pairs."""
+        chosen = {name: column[rows] for name, column in batch.items() if name not in ("owner", "user")}
+        return {**chosen, "owner": torch.arange(len(rows)), "user": batch["user"][batch["owner"][rows]]}
+
+    # -- what it says of itself
+
+    def keys(self) -> dict[str, list[str]]:
+        """The names of people and items."""
+        return self.names_of
+
+    def rows(self) -> dict[str, int]:
+        """Split -> its number of pairs."""
+        return {split: len(columns["item"]) for split, columns in self.columns.items()}
+
+    def digest(self) -> str:
+        """A hash of every pair."""
+        return digest_of(self.columns)  # type: ignore[arg-type]
+
+
+def draw_noise(chance: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Draws items without replacement (Efraimidis and Spirakis 2006).
+
+    Args:
+        chance: (I,) of the first to be drawn.
+        count: how many; fewer than I.
+
+    Returns:
+        Their numbers (count,), and the logarithm of how likely each was to be among them, given the first that was not
+        (Kool et al. 2019): dividing by it makes sums over the sample unbiased.
+    """
+    time = torch.empty_like(chance).exponential_() / chance
+    first = time.topk(count + 1, largest=False, sorted=True)
+    noise = first.indices[:-1]
+    return noise, (-torch.expm1(-chance[noise] * first.values[-1])).log()

@@ -1,0 +1,125 @@
+"""What encoders of people and items share: they score every item for a person, known or new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from torch import Tensor
+
+from embloom.assembly.parameters import positive_integers
+from embloom.encoders.base import Encoder
+from embloom.encoders.ragged import owners, rows_of
+
+
+class Recommender(Encoder):
+    """Scores items for people. Derive your own from this: write `scores` and `fold_in`.
+
+    Args:
+        sizes: the dataset's; `user` and `item` are how many there are.
+        history: (P,) int32, the item of each training interaction, person by person; the artifact keeps it, so that
+            what somebody had is not recommended again.
+        history_offsets: (users + 1,) int64, where each person's begin in it, and the end.
+    """
+
+    rows: ClassVar[Mapping[str, str]] = {"items": "item", "users": "user"}
+
+    def __init__(self, sizes: Mapping[str, int], history: Tensor, history_offsets: Tensor) -> None:
+        super().__init__()
+        self.users_count, self.items_count = sizes["user"], sizes["item"]
+        # The dataset has them while training, and the artifact beside the weights.
+        self.register_buffer("history", history, persistent=False)
+        self.register_buffer("history_offsets", history_offsets, persistent=False)
+
+    history: Tensor
+    history_offsets: Tensor
+
+    def fold_in(self, items: Tensor, offsets: Tensor) -> Tensor:
+        """Scores for people of whom nothing is known but what they had.
+
+        Args:
+            items: (P,) item numbers, person by person.
+            offsets: (B + 1,) where each person's begin, and the end.
+
+        Returns:
+            (B, items).
+        """
+        raise NotImplementedError(f"{type(self).__name__} knows the people it was trained with only")
+
+    def had(self, user: Tensor) -> tuple[Tensor, Tensor]:
+        """What people (B,) had in training: items (P,) int64, person by person, and offsets (B + 1,)."""
+        return rows_of(self.history, self.history_offsets, user)
+
+
+class Tables(Recommender):
+    """A vector for each person and each item, whose product is the score.
+
+    A subclass says in `make_tables` what they are, and hands their width to the constructor.
+
+    Args:
+        sizes, history, history_offsets: see `Recommender`.
+        dim: width of the vectors.
+    """
+
+    def __init__(self, sizes: Mapping[str, int], history: Tensor, history_offsets: Tensor, dim: int) -> None:
+        super().__init__(sizes, history, history_offsets)
+        positive_integers(dim=dim)
+        vectors = ("items", "users", "user_vector", "item_vector", "noise_vector")
+        self.sizes = {**dict.fromkeys(vectors, dim), "score": 1}
+        self.made: dict[str, Tensor] = {}
+
+    def make_tables(self) -> dict[str, Tensor]:
+        """`items` (items, D) and `users` (users, D)."""
+        raise NotImplementedError
+
+    def tables(self) -> dict[str, Tensor]:
+        """See `make_tables`; made once while nothing is trained."""
+        if self.training:
+            return self.make_tables()
+        self.made = self.made or {name: table.detach() for name, table in self.make_tables().items()}
+        return self.made
+
+    def train(self, mode: bool = True) -> Self:
+        """See `torch.nn.Module.train`."""
+        self.made = {}
+        return super().train(mode)
+
+    def load_state_dict(self, *arguments: Any, **options: Any) -> Any:
+        """See `torch.nn.Module.load_state_dict`."""
+        self.made = {}
+        return super().load_state_dict(*arguments, **options)
+
+    def activations(self) -> list[str]:
+        """None: what it returns of a batch are rows of the tables."""
+        return []
+
+    def scores(self, user: Tensor) -> Tensor:
+        """Person numbers (B,) -> scores (B, items)."""
+        tables = self.tables()
+        return tables["users"][user] @ tables["items"].T
+
+    def fold_in(self, items: Tensor, offsets: Tensor) -> Tensor:
+        """The mean of the items' vectors takes the place of a person's; see `Recommender.fold_in`."""
+        table = self.tables()["items"]
+        total = table.new_zeros(len(offsets) - 1, table.shape[1]).index_add_(0, owners(offsets), table[items])
+        return total / offsets.diff().clamp(min=1)[:, None] @ table.T
+
+    def forward(
+        self, user: Tensor, item: Tensor, owner: Tensor | None = None, noise: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """The vectors of people, of what they had, and of noise.
+
+        Args:
+            user: (U,) row numbers.
+            item: (P,).
+            owner: (P,) which of the people had it; None: one item each.
+            noise: (K,); None: all items.
+
+        Returns:
+            `user_vector` (U, D), `item_vector` (P, D), `noise_vector` (K, D), `score` (P,), and both tables.
+        """
+        tables = self.tables()
+        people, liked = tables["users"][user], tables["items"][item]
+        noises = tables["items"] if noise is None else tables["items"][noise]
+        score = ((people if owner is None else people[owner]) * liked).sum(1)
+        return {**tables, "user_vector": people, "item_vector": liked, "noise_vector": noises, "score": score}
