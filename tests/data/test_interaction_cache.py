@@ -196,6 +196,11 @@ def test_chosen_columns(tmp_path: Path) -> None:
     assert usual.key != chosen.key
 
 
+def test_the_delimiter_is_what_cuts_all_rows_alike(tmp_path: Path) -> None:
+    found = opened(tmp_path, "a.csv", "user;item,or such;item\n1;a;2\n1;b, c, d;3\n")
+    assert [row[:2] for row in triples(found)] == [("1", "2"), ("1", "3")]
+
+
 def test_several_files(tmp_path: Path) -> None:
     rows = rows_at_random()
     (tmp_path / "parts").mkdir()

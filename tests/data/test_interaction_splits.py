@@ -213,7 +213,7 @@ def test_filters_are_iterated(min_user: int, min_item: int, min_rating: float | 
 
 def test_filters_that_leave_nothing() -> None:
     found = interactions(ROWS)
-    with pytest.raises(ValueError, match=r"min_user=99, min_item=2: no interaction is left of .* lower both"):
+    with pytest.raises(ValueError, match=r"min_user=99, dataset\.min_item=2: no interaction is left of .* lower both"):
         InteractionFilter(None, 99, 2)(found)
     with pytest.raises(ValueError, match=r"min_rating=6: the highest rating is 5"):
         InteractionFilter(6)(found)

@@ -164,7 +164,7 @@ def numbers(texts: Sequence[str], what: str) -> list[float]:
     except ValueError:
         pass
     row = next(row for row, text in enumerate(texts) if not is_finite(text))
-    raise RowError(row, f"the {what} '{shown(texts[row])}' is no number: correct it, or take the row out")
+    raise RowError(row, f"the {what} '{shown(texts[row])}' is no number: correct it, or do without, dataset.{what}=")
 
 
 def is_finite(text: str) -> bool:
@@ -187,7 +187,9 @@ def moments_of(texts: Sequence[str]) -> list[float]:
             found.append(moment_of(text))
         except ValueError:
             raise RowError(
-                row, f"the time '{shown(text)}' is neither a number nor a date such as 2024-01-31 or 2024-01-31T12:00"
+                row,
+                f"the time '{shown(text)}' is neither a number nor a date such as 2024-01-31 or 2024-01-31T12:00: "
+                "correct it, or do without, dataset.time=",
             ) from None
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from embloom.assembly.parameters import numbers, positive_integers
 from embloom.data.corpus import bincount
 from embloom.data.interaction_cache import Interactions
+from embloom.data.ragged import CHUNK, offsets_of
 
 
 @dataclass(frozen=True)
@@ -40,19 +42,19 @@ class InteractionFilter:
         Raises:
             ValueError: nothing is left, or there are no ratings to compare.
         """
-        alive = np.ones(len(found.items), np.bool_)
+        alive, rating = np.ones(len(found.items), np.bool_), f"dataset.min_rating={self.min_rating}"
         if self.min_rating is not None:
             if found.ratings is None:
-                raise ValueError(f"min_rating={self.min_rating:g}: there is no column of ratings, see dataset.rating")
+                raise ValueError(f"{rating}: there is no column of ratings, see dataset.rating")
             alive = found.ratings >= np.float32(self.min_rating)
             if not alive.any():
-                raise ValueError(f"min_rating={self.min_rating:g}: the highest rating is {found.ratings.max():g}")
+                raise ValueError(f"{rating}: the highest rating is {found.ratings.max():g}")
         if max(self.min_user, self.min_item) > 1:
             core(found, alive, self.min_user, self.min_item)
         if not alive.any():
             raise ValueError(
-                f"min_user={self.min_user}, min_item={self.min_item}: no interaction is left of {len(alive):,}, with "
-                f"{len(found.user_names):,} people and {len(found.item_names):,} items: lower both"
+                f"dataset.min_user={self.min_user}, dataset.min_item={self.min_item}: no interaction is left of "
+                f"{len(alive):,}, with {len(found.user_names):,} people and {len(found.item_names):,} items: lower both"
             )
         left = some(found, alive)
         return left, "" if left is found else self.said(found, left)
@@ -102,18 +104,31 @@ def some(found: Interactions, kept: NDArray[np.bool_]) -> Interactions:
     lengths = np.add.reduceat(kept, found.offsets[:-1], dtype=np.int64)
     return replace(
         found,
-        offsets=np.concatenate([[0], np.cumsum(lengths[lengths > 0])]).astype(np.int64),
-        items=items[np.asarray(found.items)[kept]],
-        ratings=None if found.ratings is None else found.ratings[kept],
-        times=None if found.times is None else found.times[kept],
+        offsets=offsets_of(lengths[lengths > 0]),
+        items=taken(found.items, kept, items),
+        ratings=None if found.ratings is None else taken(found.ratings, kept),
+        times=None if found.times is None else taken(found.times, kept),
         user_names=[found.user_names[row] for row in np.flatnonzero(users >= 0).tolist()],
         item_names=[found.item_names[row] for row in np.flatnonzero(items >= 0).tolist()],
     )
 
 
+def taken(values: NDArray[Any], kept: NDArray[np.bool_], number: NDArray[np.int32] | None = None) -> NDArray[Any]:
+    """Some of the values, or their numbers; a part at a time, so that beside the result memory stays flat."""
+    found = np.empty(np.count_nonzero(kept), values.dtype)
+    place = 0
+    for start in range(0, len(values), CHUNK):
+        part = values[start : start + CHUNK][kept[start : start + CHUNK]]
+        found[place : place + len(part)] = part if number is None else number[part]
+        place += len(part)
+    return found
+
+
 def kept_numbers(found: Interactions, kept: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Of each person and of each item the number that it has in `some`, or -1."""
     users = np.add.reduceat(kept, found.offsets[:-1], dtype=np.int64) > 0
-    items = bincount(np.asarray(found.items)[kept], len(found.item_names)) > 0
+    items = np.zeros(len(found.item_names), np.bool_)
+    for start in range(0, len(kept), CHUNK):
+        items[found.items[start : start + CHUNK][kept[start : start + CHUNK]]] = True
     first, second = (np.where(there, np.cumsum(there) - 1, -1).astype(np.int32) for there in (users, items))
     return first, second

@@ -141,7 +141,9 @@ def delimiter_of(path: Path, lines: Sequence[str]) -> bytes:
         return b"\t"
     if "::" in first and is_number(first.split("::")[0]):
         return b"::"
-    return next((mark.encode() for mark in (",", "\t", ";", "|") if mark in first), b" ")
+    there = [mark.encode() for mark in (",", "\t", ";", "|") if mark in first]
+    even = [mark for mark in there if len(set(map(len, rows_in(lines, mark)))) == 1]
+    return next(iter([*even, *there]), b" ")
 
 
 def rows_in(lines: Sequence[str], delimiter: bytes) -> list[list[str]]:

@@ -12,7 +12,8 @@ from embloom.data.interaction_cache import Interactions, blocks_of
 from embloom.data.interaction_format import InteractionColumns, layout_of
 from embloom.data.interaction_ids import is_plain
 from embloom.data.interaction_parse import Parser
-from embloom.data.interaction_splits import CHUNK, HeldOut
+from embloom.data.interaction_splits import HeldOut
+from embloom.data.ragged import CHUNK
 from embloom.files.finding import files_at
 
 

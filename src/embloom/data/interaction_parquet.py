@@ -110,7 +110,7 @@ def numbers_in(column: Any, arrow: Any) -> NDArray[np.float64]:
     values = column.to_numpy(zero_copy_only=False).astype(np.float64)
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values))[0])
-        raise RowError(row, "the rating is no number: correct it, or take the row out")
+        raise RowError(row, "the rating is no number: correct it, or do without, dataset.rating=")
     return values
 
 

@@ -6,7 +6,6 @@ out, counted and said.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -17,10 +16,10 @@ from embloom.assembly.parameters import choices, integers, numbers, probabilitie
 from embloom.data.interaction_cache import Interactions
 from embloom.data.interaction_cells import moment_of
 from embloom.data.interaction_filters import kept_numbers, some
+from embloom.data.ragged import chunks, offsets_of, ranks_at_random
 
 SPLITS = ("interaction", "user", "last", "time")
 TRAIN, VAL, TEST = 0, 1, 2
-CHUNK = 1 << 20
 Held = Literal["val", "test"]
 HELD: dict[int, Held] = {VAL: "val", TEST: "test"}
 Marks = NDArray[np.uint8]
@@ -138,7 +137,9 @@ class InteractionSplit:
             return self.by_user(found, share)
         said = []
         if self.split == "last" and found.times is None:
-            said.append("split=last: there is no column of times, so the last ones are those that the file has last")
+            said.append(
+                "dataset.split=last: there is no column of times, so the last ones are those that the file has last"
+            )
         marks = {"interaction": self.at_random, "last": self.lasts, "time": self.by_time}[self.split](found, share)
         self.check(marks, share)
         result = held_out(found, marks)
@@ -151,11 +152,11 @@ class InteractionSplit:
         """
         counts = np.bincount(marks, minlength=3)
         if not counts[TRAIN]:
-            raise ValueError(f"split={self.split}: nothing is left to train on; hold out less")
+            raise ValueError(f"dataset.split={self.split}: nothing is left to train on; hold out less")
         for mark, name in HELD.items():
             if share[mark] and not counts[mark]:
                 raise ValueError(
-                    f"split={self.split}: nothing is left for {name}, since everybody keeps one to train on; "
+                    f"dataset.split={self.split}: nothing is left for {name}, since everybody keeps one to train on; "
                     f"dataset.{name}_fraction=0 holds out none"
                 )
 
@@ -186,7 +187,7 @@ class InteractionSplit:
     def by_time(self, found: Interactions, share: dict[int, float]) -> Marks:
         """The latest ones."""
         if found.times is None:
-            raise ValueError("split=time: there is no column of times; name it, dataset.time=NAME")
+            raise ValueError("dataset.split=time: there is no column of times; name it, dataset.time=NAME")
         times = np.asarray(found.times)
         marks = np.zeros(len(times), np.uint8)
         for mark, key in ((TEST, "test_from"), (VAL, "val_from")):
@@ -200,7 +201,7 @@ class InteractionSplit:
             marks[(marks == TRAIN) & (times >= cut)] = mark
             if not (marks == mark).any() or (marks != TRAIN).all():
                 low, high = float(earlier.min()), float(earlier.max())
-                raise ValueError(f"{key}={cut:.10g}: the times there are go from {low:.10g} to {high:.10g}")
+                raise ValueError(f"dataset.{key}={cut:.10g}: the times there are go from {low:.10g} to {high:.10g}")
         return marks
 
     def by_user(self, found: Interactions, share: dict[int, float]) -> SplitInteractions:
@@ -211,7 +212,9 @@ class InteractionSplit:
         for mark, name in ((TEST, "test"), (VAL, "val")):
             count = max(1, round(share[mark] * len(lengths))) if share[mark] else 0
             if count > len(able):
-                raise ValueError(f"split=user: {name} takes {count:,} people, and {len(able):,} have two items or more")
+                raise ValueError(
+                    f"dataset.split=user: {name} takes {count:,} people, and {len(able):,} have two items or more"
+                )
             chosen[able[:count]], able = mark, able[count:]
         marks = np.repeat(chosen, lengths)
         self.check(marks, share)
@@ -243,7 +246,7 @@ class InteractionSplit:
         counts = np.bincount(owner[items >= 0], minlength=len(found.user_names))
         keep = (items >= 0) & (counts > 1)[owner]
         if not keep.any():
-            raise ValueError("split=user: nobody held out has two items that training has; hold out less")
+            raise ValueError("dataset.split=user: nobody held out has two items that training has; hold out less")
         rows, items, owner = rows[keep], items[keep], owner[keep]
         there = np.flatnonzero(counts > 1)
         lengths = counts[there]
@@ -265,29 +268,6 @@ def moment(key: str, value: str | float | None) -> float | None:
         return None if value is None else moment_of(str(value))
     except ValueError:
         raise ValueError(f"{key}={value}: it must be a date such as 2024-01-31, or seconds since 1970") from None
-
-
-def offsets_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where rows of some lengths begin, and the end."""
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-
-
-def chunks(offsets: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """People in order, so many at a time that memory stays flat."""
-    first = 0
-    while first < len(offsets) - 1:
-        last = max(first + 1, int(np.searchsorted(offsets, offsets[first] + CHUNK, "right")) - 1)
-        yield first, last
-        first = last
-
-
-def ranks_at_random(lengths: NDArray[np.int64], draws: np.random.Generator) -> NDArray[np.int64]:
-    """For rows of some lengths, one after the other, a random order within each: 0, 1, ..."""
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    order = np.argsort(owner + draws.random(len(owner)))
-    rank = np.empty(len(owner), np.int64)
-    rank[order] = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return rank
 
 
 def training(found: Interactions, marks: Marks) -> Interactions:
