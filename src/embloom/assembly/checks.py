@@ -65,9 +65,7 @@ def of_names(config: Mapping[str, Any]) -> list[str]:
 
 def missing_parts(config: Mapping[str, Any]) -> list[str]:
     """Parts without which there is no model."""
-    return [
-        f"there is no {part}: choose one with {part}=..." for part in ("dataset", "encoder", "loss") if not config[part]
-    ]
+    return [f"there is no {part}: choose one with {part}=..." for part in ("dataset", "encoder") if not config[part]]
 
 
 def of_seed(config: Mapping[str, Any]) -> list[str]:

@@ -61,8 +61,8 @@ def register_resolvers() -> None:
 
 
 def run_name(choices: DictConfig, terms: Sequence[str]) -> str:
-    """`<dataset>-<encoder>-<loss>`; several losses are joined with +."""
-    return f"{choices.get('dataset')}-{choices.get('encoder')}-{'+'.join(terms)}"
+    """`<dataset>-<encoder>-<loss>`; several losses are joined with +, and what is computed may have none."""
+    return "-".join(filter(None, (choices.get("dataset"), choices.get("encoder"), "+".join(terms))))
 
 
 def free_folder(path: str) -> str:

@@ -84,11 +84,14 @@ class InteractionSource:
             ratings["train"] = as_tensor(train.ratings)
         held = dict(parts.held)
         if self.test is not None:
-            held["test"], lines = matched(train, self.opened(self.test, "dataset.test"), self.named, self.format)
+            test, _ = InteractionFilter(self.keep.min_rating)(self.opened(self.test, "dataset.test"))
+            held["test"], lines = matched(train, test, self.named, self.format)
             for line in lines:
                 say(line)
         for split, some in held.items():
-            histories[split], ratings[split] = by_person(some, len(train.user_names))
+            histories[split], found_ratings = by_person(some, len(train.user_names))
+            if found_ratings is not None:
+                ratings[split] = found_ratings
         for name in SPLITS:
             if name not in histories:
                 stand_in(name, histories, ratings)
@@ -131,7 +134,9 @@ def stand_in(split: Split, histories: dict[Split, Ragged], ratings: dict[Split, 
     source: Split = "val" if split == "test" and "val" in histories else "train"
     if source == "val":
         say("nothing is held out for the test: the figures of the test are those of validation")
-        histories[split], ratings[split] = histories[source], ratings[source]
+        histories[split] = histories[source]
+        if source in ratings:
+            ratings[split] = ratings[source]
         return
     say(f"nothing is held out for {split}: {split}/loss and its figures are of pairs that training has")
     train = histories["train"]
@@ -141,12 +146,12 @@ def stand_in(split: Split, histories: dict[Split, Ragged], ratings: dict[Split, 
         ratings[split] = ratings["train"]
 
 
-def by_person(held: HeldOut, people: int) -> tuple[Ragged, Tensor]:
-    """What each person has of what is held out, and the ratings in the same order."""
+def by_person(held: HeldOut, people: int) -> tuple[Ragged, Tensor | None]:
+    """What each person has of what is held out, and the ratings in the same order, if there are any."""
     order = np.argsort(held.user, kind="stable")
     offsets = np.concatenate([[0], np.cumsum(np.bincount(held.user, minlength=people))])
-    rating = np.zeros(0, np.float32) if held.rating is None else held.rating[order]
-    return Ragged(as_tensor(held.item[order]), as_tensor(offsets)), as_tensor(rating)
+    rating = None if held.rating is None else as_tensor(held.rating[order])
+    return Ragged(as_tensor(held.item[order]), as_tensor(offsets)), rating
 
 
 def as_tensor(array: Any) -> Tensor:

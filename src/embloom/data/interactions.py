@@ -20,6 +20,7 @@ from embloom.encoders.ragged import owners, rows_of
 from embloom.threads import give_back_cores, keep_cores
 
 ALL = "all"
+WAYS = ("interaction", "last", "time")
 CHUNK = 1 << 24
 
 
@@ -88,6 +89,7 @@ class Interactions(Dataset):
         super().__init__(batch_size, resident, seed)
         positive_integers(workers=workers)
         choices(FORMATS, format=format)
+        choices(WAYS, split=split)
         if negatives != ALL:
             if not isinstance(negatives, int):
                 raise ValueError(f"negatives={negatives}: it must be {ALL}, or a positive integer")

@@ -28,15 +28,13 @@ class WeightedLoss(nn.Module):
         supplied: more values offered to the constructors by parameter name.
 
     Raises:
-        ValueError: there is no term, or a node does not fit its class.
+        ValueError: a node does not fit its class.
     """
 
     def __init__(
         self, terms: Mapping[str, Mapping[str, Any]], sizes: Mapping[str, int], supplied: Mapping[str, Any]
     ) -> None:
         super().__init__()
-        if not terms:
-            raise ValueError("there is no loss: choose one, e.g. loss=cross_entropy")
         self.terms = nn.ModuleDict()
         self.wires: dict[str, Wire] = {}
         self.scorers: dict[str, Wire] = {}

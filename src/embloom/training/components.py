@@ -151,8 +151,10 @@ def build_loss(
     """The weighted terms, wired to the dataset's columns and the encoder's outputs.
 
     Raises:
-        ValueError: a term does not fit them.
+        ValueError: a term does not fit them, or there is none and the encoder has to be trained.
     """
+    if not config["loss"] and not encoder.computed:
+        raise ValueError("there is no loss: choose one, e.g. loss=cross_entropy")
     sizes = {**dataset.sizes, **encoder.sizes}
     missing = Wire(encoder, config["encoder"].get("of"), "encoder").missing(dataset.sizes)
     for name, node in config["loss"].items():

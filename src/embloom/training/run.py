@@ -262,7 +262,8 @@ class Run:
         """What follows training: test, probes and the artifact, on the best weights or the last."""
         self.state.step, self.state.epoch = self.trainer.global_step, self.trainer.current_epoch
         self.choose_weights()
-        self.trainer.test(self.components.module, datamodule=self.components.dataset, verbose=False)
+        if self.components.module.loss.terms:
+            self.trainer.test(self.components.module, datamodule=self.components.dataset, verbose=False)
         if not self.trainer.is_global_zero:
             return
         found = probed(self.components, self.view)
