@@ -168,4 +168,5 @@ def _work(worker: int, todo: Any, done: Any, folder: Path, options: TextOptions,
             numbers.append(number)
         done.put((worker, numbers, list(tokenizer.words), tokenizer.bad_bytes, ""))
     except Exception as error:  # the parent reports it
-        done.put((worker, numbers, [], 0, f"tokenizing failed: {type(error).__name__}: {error}"))
+        said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        done.put((worker, numbers, [], 0, f"tokenizing failed: {said}"))
