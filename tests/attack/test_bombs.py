@@ -10,6 +10,7 @@ import signal
 import struct
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from harness import FORKS
 
 SMALL = ("encoder.layers=1024-8-10",)
 SECONDS = 60
+HUNDRED = ",".join([*(f"c{number}" for number in range(99)), "label"]).encode() + b"\n"
 
 
 def bomb(path: Path, start: bytes, block: bytes, times: int) -> None:
@@ -45,6 +47,24 @@ def bomb(path: Path, start: bytes, block: bytes, times: int) -> None:
         file.write(start)
         for _ in range(times):
             file.write(block)
+
+
+def padded(path: Path, start: bytes, block: bytes, size: int = 190 << 20) -> None:
+    """A packed file of nearly 10 MB, most of it a comment, that unpacks to as much as such a file may."""
+    packer, crc, count, parts = zlib.compressobj(9, zlib.DEFLATED, -15), 0, 0, []
+    large = block * max(1, (1 << 20) // len(block))
+    for data in (start, *[large] * (size // len(large))):
+        crc, count = zlib.crc32(data, crc), count + len(data)
+        parts.append(packer.compress(data))
+    packed = b"".join([*parts, packer.flush()])
+    header = b"\x1f\x8b\x08\x10" + bytes(4) + b"\2\3"
+    end = struct.pack("<II", crc, count)
+    path.write_bytes(header + b"x" * (9_990_000 - len(packed)) + b"\0" + packed + end)
+
+
+def many_words(path: Path) -> None:
+    """Three million words, each of them once."""
+    path.write_bytes(gzip.compress(b"".join(b"%x " % number for number in range(3_000_000)), 1))
 
 
 def zip_bomb(path: Path) -> None:
@@ -151,6 +171,15 @@ HOSTILE: dict[str, tuple[str, Make, Read]] = {  # file, how it is made, how it i
                      lambda path: Table(16, str(path)).ready()),
     "table of one cell": ("x.csv.gz", lambda path: bomb(path, b"a,label\n", b"1" * (1 << 20), 700),
                           lambda path: Table(16, str(path)).ready()),
+    "table of short rows": ("x.csv.gz", lambda path: padded(path, b"a,label\n", b"1,x\n2,y\n"),
+                            lambda path: Table(16, str(path)).ready()),
+    "table of many cells": ("x.csv.gz", lambda path: padded(path, HUNDRED, b"1," * 99 + b"x\n"),
+                            lambda path: Table(16, str(path)).ready()),
+    "labelled of short rows": ("x.csv.gz", lambda path: padded(path, b"text,label\n", b"ab,x\nac,y\n"),
+                               lambda path: LabelledText(16, str(path)).ready()),
+    "corpus of short words": ("x.gz", lambda path: padded(path, b"", b"a b c " * 30 + b"\n"), cached_text),
+    "corpus of many words": ("x.gz", many_words, cached_text),
+    "GloVe of short rows": ("x.gz", lambda path: padded(path, b"", b"a 1\n"), read_vectors),
     "labelled packed": ("x.csv.gz", lambda path: bomb(path, b"text,label\n", b"a b,x\n" * (1 << 18), 700),
                         lambda path: LabelledText(16, str(path)).ready()),
     "labelled of one cell": ("x.csv.gz", lambda path: bomb(path, b'text,label\n"', b"a b\n" * (1 << 18), 700),

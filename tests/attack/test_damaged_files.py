@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from attack.children import ANOTHER, REFUSED, SAME, Kind, run
-from attack.kinds import kinds, make
+from attack.examples import make
+from attack.kinds import kinds
 
 WORKERS = 2
 LEAST = 2000

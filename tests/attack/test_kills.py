@@ -14,7 +14,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from attack.kinds import make_data
+from attack.examples import make_data
 from harness import assert_same, finish, fork, killed, outcome, scalars, wait_for
 from trained import trained
 from troubles import write_configs

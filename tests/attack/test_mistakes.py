@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from attack.kinds import make_data
+from attack.examples import make_data
 from attack.mistakes import all_mistakes
 from harness import command, fork
 from trained import SMALL_DIGITS, trained

@@ -18,6 +18,7 @@ from embloom.data.in_memory import InMemoryDataset
 from embloom.data.splits import HeldOut
 from embloom.files.tables import find_split, labelled
 
+CHUNK = 1 << 16
 Texts = dict[str, Tensor]  # `token` (T,), `length` (N,), `label` (N,)
 
 
@@ -223,16 +224,16 @@ def of_classes(
 
 def taken(texts: Texts, rows: Tensor) -> Texts:
     """Some of the texts, in the order of `rows`."""
-    whole = next(iter(Bags(texts, Chosen(rows))))
-    return whole
+    parts = list(Bags(texts, Chosen(rows)))
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 class Chosen(Order):
-    """One batch of the given rows."""
+    """Batches of the given rows, so large that few are needed, and so small that they take little memory."""
 
     def __init__(self, rows: Tensor) -> None:
-        super().__init__(len(rows), max(1, len(rows)))
+        super().__init__(len(rows), max(1, min(CHUNK, len(rows))))
         self.rows = rows
 
     def __iter__(self) -> Iterator[Tensor]:
-        yield self.rows
+        yield from self.rows.split(CHUNK)

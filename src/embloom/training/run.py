@@ -183,10 +183,11 @@ class Run:
     def go(self) -> None:
         """Fits, tests, probes, writes the artifact; whatever happens, `run.json` says so."""
         if self.trainer.is_global_zero:
-            clear_temporary(self.folder)
-            # First the state: a folder with a configuration is a run, and has one.
-            self.state.write(self.folder)
-            write_config(self.folder, self.config)
+            with handled(ignore):  # a run has begun, or it has not
+                clear_temporary(self.folder)
+                # First the state: a folder with a configuration is a run, and has one.
+                self.state.write(self.folder)
+                write_config(self.folder, self.config)
         with ddp.processes(self.trainer, self.folder, self.handover()), handled(stop_at_once):
             try:
                 self.read_data()

@@ -108,7 +108,7 @@ def counted(
     Raises:
         ValueError: no word occurs `min_count` times.
     """
-    counts = torch.bincount(tokens.long(), minlength=len(words)).tolist()
+    counts = torch.bincount(tokens, minlength=len(words)).tolist()
     most = max_share * len(tokens)
     kept = sorted(
         (-count, word, number)
@@ -125,13 +125,12 @@ def counted(
 
 def renumbered(columns: Mapping[str, Tensor], place: Tensor) -> dict[str, Tensor]:
     """`token` and `length` with other token ids, without the words that have none."""
-    token = place[columns["token"].long()]
-    text = torch.repeat_interleave(torch.arange(len(columns["length"])), columns["length"])
+    # As int32 throughout: there may be very many words.
+    token = place.int().index_select(0, columns["token"])
     keep = token >= 0
-    return {
-        "token": token[keep].int(),
-        "length": torch.bincount(text[keep], minlength=len(columns["length"])),
-    }
+    kept = torch.cat([torch.zeros(1, dtype=torch.int32), keep.cumsum(0, dtype=torch.int32)])
+    ends = torch.cat([torch.zeros(1, dtype=torch.int64), columns["length"].cumsum(0)])
+    return {"token": token[keep], "length": kept[ends].diff().long()}
 
 
 def lines(path: Path) -> Iterator[str]:

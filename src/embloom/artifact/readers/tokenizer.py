@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from embloom.artifact.readers.patterns import is_catastrophic
 from embloom.assembly.own import TRUST
 
+# Each different word takes some 300 bytes of memory. Texts of a gigabyte have one or two million.
+MOST_WORDS, FRESH = 2_000_000, 200  # and one more for so many bytes
 BREAK = 0  # the provisional id that ends a document
 # Letters and digits of any script, with the marks that some scripts write on, beside or (joiners) between their
 # letters, which Python's \w leaves out; and what follows an apostrophe: don't, l'eau is l'eau.
@@ -131,16 +133,26 @@ class BlockTokenizer:
     def __init__(self, options: TextOptions) -> None:
         self.options = options
         self.words = Interner()
-        self.bad_bytes = 0
+        self.bad_bytes = self.bytes = 0
         self._custom = load_tokenizer(options.tokenizer) if options.tokenizer else None
         self._find = compile_pattern(options.pattern, options.document == "line").findall
         self.words["\n"] = BREAK
 
     def __call__(self, block: Block) -> Ids:
-        """Return the provisional ids of a block, `BREAK` after each line and before a new document."""
+        """Return the provisional ids of a block, `BREAK` after each line and before a new document.
+
+        Raises:
+            ValueError: there are far more different words than any text has.
+        """
         text = self._decode(block.data)
         words = self._split(text) if self._custom else self._find(text)
         ids = np.fromiter(map(self.words.__getitem__, words), np.int32, len(words))
+        self.bytes += len(block.data)
+        if len(self.words) > MOST_WORDS + self.bytes // FRESH:
+            raise ValueError(
+                f"{len(self.words):,} different words in {self.bytes >> 20:,} MiB: that is no text: choose what "
+                "a word is with dataset.pattern"
+            )
         return np.concatenate([np.array([BREAK], np.int32), ids]) if block.starts_document else ids
 
     def _split(self, text: str) -> list[str]:
