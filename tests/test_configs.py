@@ -80,10 +80,15 @@ def test_every_yaml_of_every_group_builds(group: str, option: str, tmp_path: Pat
         except ValueError as error:
             errors.append(f"{overrides}: {error}")
             continue
-        assert parts.module.loss.terms
+        assert parts.module.loss.terms or parts.encoder.computed
         break
     else:
         pytest.fail("\n".join(errors))
+
+
+def test_what_is_trained_needs_a_loss(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no loss: choose one"):
+        build_components(completed(["loss=[]"], tmp_path))
 
 
 @pytest.mark.parametrize("option", [option for group, option in OPTIONS if group == "dataset"])

@@ -31,6 +31,7 @@ def features(count: int) -> torch.Tensor:
 ENCODERS = {
     "cosines": lambda: MatrixFactorization(**given(), dim=4),
     "products": lambda: MatrixFactorization(**given(), dim=4, normalize=False),
+    "blended": lambda: MatrixFactorization(**given(), dim=4, blend=0.4),
     "biases": lambda: MatrixFactorization(**given(), dim=4, normalize=False, biases=True),
     "towers": lambda: TwoTower(**given(), item_features=features(ITEMS), user_features=features(4), dim=4, hidden=8),
     "one tower": lambda: TwoTower(**given(), item_features=features(ITEMS), dim=4, own=False, normalize=False),

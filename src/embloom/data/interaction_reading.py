@@ -163,4 +163,5 @@ def as_tensor(array: Any) -> Tensor:
 def built_in(films: Films) -> Interactions:
     """Films that people made up watched."""
     offsets = np.concatenate([[0], np.cumsum(np.bincount(films.user, minlength=len(films.people)))]).astype(np.int64)
-    return Interactions(offsets, films.item.astype(np.int32), None, None, films.people, films.films, {}, "built-in")
+    items = films.item.astype(np.int32)
+    return Interactions(offsets, items, films.rating, None, films.people, films.films, {}, "built-in")

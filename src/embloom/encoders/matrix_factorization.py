@@ -9,7 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embloom.assembly.parameters import numbers
+from embloom.encoders.ragged import owners
 from embloom.encoders.recommender import Tables
+
+PEOPLE = 4096  # at a time
 
 
 class MatrixFactorization(Tables):
@@ -21,6 +24,8 @@ class MatrixFactorization(Tables):
         normalize: vectors have length 1, so that scores are cosines; an item that many had is then no longer than
             others.
         biases: a number for each person and item, and one for all, are added to the product: for ratings.
+        blend: the share of a person's vector that is the mean of the items they had, the rest is their own (the
+            aggregation of SimpleX, Mao et al. 2021, equation 4); 0 is none. Somebody new is that mean alone.
         std: of the first weights.
 
     Raises:
@@ -35,13 +40,15 @@ class MatrixFactorization(Tables):
         dim: int = 64,
         normalize: bool = True,
         biases: bool = False,
+        blend: float = 0.0,
         std: float = 0.1,
     ) -> None:
         super().__init__(sizes, history, history_offsets, dim)
         numbers(above=0, std=std)
+        numbers(at_least=0, at_most=1, blend=blend)
         if normalize and biases:
             raise ValueError("biases=true: beside cosines they have no sense: use normalize=false")
-        self.normalize = normalize
+        self.normalize, self.blend = normalize, blend
         self.item = nn.Parameter(std * torch.randn(sizes["item"], dim))
         self.user = nn.Parameter(std * torch.randn(sizes["user"], dim))
         self.biases = nn.ParameterDict()
@@ -51,7 +58,16 @@ class MatrixFactorization(Tables):
 
     def make_tables(self) -> dict[str, Tensor]:
         """Both tables, as scores see them."""
-        return {"items": self.scaled(self.item), "users": self.scaled(self.user)}
+        items = self.scaled(self.item)
+        everybody = torch.arange(self.users_count, device=self.user.device)
+        return {"items": items, "users": torch.cat([self.people(part, items) for part in everybody.split(PEOPLE)])}
+
+    def people(self, user: Tensor, items: Tensor) -> Tensor:
+        """The vectors (B, D) of people (B,), given those of all items (items, D)."""
+        own = self.scaled(self.user.index_select(0, user))
+        if not self.blend:
+            return own
+        return self.scaled((1 - self.blend) * own + self.blend * self.scaled(means(items, *self.had(user))))
 
     def scaled(self, rows: Tensor) -> Tensor:
         """Rows of a table, of length 1 where that is wanted."""
@@ -67,12 +83,22 @@ class MatrixFactorization(Tables):
     def forward(
         self, user: Tensor, item: Tensor, owner: Tensor | None = None, noise: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """See `Tables.forward`; in training without the tables, since only rows that are needed are scaled."""
-        people, liked = self.scaled(self.user[user]), self.scaled(self.item[item])
-        tables = {} if self.training else self.tables()
-        noises = self.scaled(self.item if noise is None else self.item[noise])
-        score = ((people if owner is None else people[owner]) * liked).sum(1)
+        """See `Tables.forward`; in training without the tables."""
+        if not self.training and not self.biases:
+            return super().forward(user, item, owner, noise)
+        items = self.scaled(self.item)
+        people, liked = self.people(user, items), items.index_select(0, item)
+        score = ((people if owner is None else people.index_select(0, owner)) * liked).sum(1)
         if self.biases:
             whose = user if owner is None else user[owner]
             score = score + self.biases["item"][item] + self.biases["user"][whose] + self.biases["all"]
+        noises = items if noise is None else items.index_select(0, noise)
+        tables = {} if self.training else self.tables()
         return {**tables, "user_vector": people, "item_vector": liked, "noise_vector": noises, "score": score}
+
+
+def means(table: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
+    """The mean of some rows of a table (N, D) for each of several lists of them (P,), (B + 1,): (B, D), 0 for none."""
+    total = table.new_zeros(len(offsets) - 1, table.shape[1])
+    total = total.index_add(0, owners(offsets), table.index_select(0, rows))
+    return total / offsets.diff().clamp(min=1)[:, None]

@@ -27,7 +27,8 @@ def print_summary(components: Components) -> None:
         f"{encoder:,} parameters in the encoder{heads}; {examples:,} training examples, {ratio:.2g} a parameter",
         highlight=False,
     )
-    if encoder + loss and ratio < FAR_BELOW:
+    # Of a table a sample moves a few rows only: the rule says nothing about it.
+    if encoder + loss and ratio < FAR_BELOW and not components.encoder.tables():
         console.print(
             f"warning: the rule of thumb is {RULE_OF_THUMB} examples a parameter; with {ratio:.2g} the model can "
             "learn the examples by heart: watch val/loss, use dropout, fewer or smaller layers, or more data",
