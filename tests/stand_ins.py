@@ -39,6 +39,7 @@ RUNS = {  # run folder -> how it is trained
     "AUTOENCODER": ["experiment=autoencoder", *FEW],
     "RINGS": [*MINE, "trainer.max_epochs=5"],
     "RATINGS": [*RATINGS],
+    "FILMS": ["experiment=recommender", "trainer.max_epochs=5"],
     "TABLE": ["dataset=table", "dataset.path=flowers.csv", "dataset.label=species", "trainer.max_epochs=3"],
 }
 
@@ -123,3 +124,5 @@ def write_tables(folder: Path) -> None:
         (folder / f"{name}.csv").write_text("\n".join(lines))
     likes = [f"ann{i % 30},thing{(7 * i) % 40}" for i in range(400)]
     (folder / "likes.csv").write_text("\n".join(["user,item", *likes]))
+    films = [f"thing{i},Thing {i} ({1960 + i}),{('drama', 'comedy')[i % 2]}" for i in range(40)]
+    (folder / "films.csv").write_text("\n".join(["item,title,genre", *films]))

@@ -28,6 +28,25 @@ WITH: dict[str, tuple[str, ...]] = {
     "encoder=vae": ("experiment=vae",),
     "encoder=identity": ("experiment=raw_pixels",),
     "encoder=random_projection": ("experiment=random_projection",),
+    **{
+        f"{group}={name}": ("experiment=recommender",)
+        for group, names in {
+            "dataset": ("interactions",),
+            "encoder": (
+                "als",
+                "ease",
+                "graph_filter",
+                "lightgcn",
+                "matrix_factorization",
+                "popularity",
+                "svd",
+                "two_tower",
+            ),
+            "loss": ("bpr", "cosine_contrastive", "item_softmax", "rating"),
+            "probe": ("ranking", "rating_error", "row_labels"),
+        }.items()
+        for name in names
+    },
     "encoder=torchvision": ("encoder.weights=null",),
     "loss=negative_sampling": ("experiment=skipgram", "dataset.cache=cache"),
     "loss=full_softmax": ("experiment=skipgram", "dataset.cache=cache"),

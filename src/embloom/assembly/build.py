@@ -99,6 +99,8 @@ def arguments(cls: type, *, supplied: Mapping[str, Any], node: Mapping[str, Any]
             parameter.VAR_POSITIONAL,
         )
         if required and key not in chosen:
+            if "Tensor" in str(parameter.annotation):  # what nobody can type
+                raise ValueError(f"{where}: {cls.__name__} takes '{key}' from the dataset, and this one has none")
             raise ValueError(f"{where}.{key} is missing: {cls.__name__} needs it")
     return chosen
 

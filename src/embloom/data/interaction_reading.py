@@ -141,9 +141,10 @@ def stand_in(split: Split, histories: dict[Split, Ragged], ratings: dict[Split, 
     say(f"nothing is held out for {split}: {split}/loss and its figures are of pairs that training has")
     train = histories["train"]
     last = max(1, int(torch.searchsorted(train.offsets, STAND_IN)))
-    histories[split] = Ragged(train.values, train.offsets.clamp(max=int(train.offsets[last])))
+    count = int(train.offsets[last])
+    histories[split] = Ragged(train.values[:count], train.offsets.clamp(max=count))
     if "train" in ratings:
-        ratings[split] = ratings["train"]
+        ratings[split] = ratings["train"][:count]
 
 
 def by_person(held: HeldOut, people: int) -> tuple[Ragged, Tensor | None]:

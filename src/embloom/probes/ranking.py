@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from embloom.assembly.parameters import positive_integers
 from embloom.encoders.base import Encoder
-from embloom.encoders.ragged import Ragged
+from embloom.encoders.ragged import Ragged, owners
 from embloom.probes.base import Frozen, Probe
 
-SCORES = 1 << 25  # at a time, so that memory is bounded: 128 MiB
+SCORES = 1 << 22  # at a time, so that they stay near the processor
 CELL = 64  # scores that are looked at by their largest first
 POPULAR = 0.2  # the share of the items that counts as the popular ones
 
@@ -52,10 +51,21 @@ class Ranking(Probe):
         popularity = sum(torch.bincount(part.values, minlength=items) for part in seen)
         assert isinstance(popularity, Tensor)
         found = self.measured(frozen.scores, seen, wanted, popularity)
-        everybody = popularity.float()
-        popular = self.measured(lambda user: everybody.expand(len(user), -1).clone(), seen, wanted, popularity)
+        popular = self.popular(seen, wanted, popularity)
         baseline = {f"{name}_popular": v for name, v in popular.items() if name.startswith(("recall", "ndcg"))}
         return {**found, **baseline}
+
+    def popular(self, seen: Sequence[Ragged], wanted: Ragged, popularity: Tensor) -> dict[str, float]:
+        """The figures of showing everybody the most popular items: nobody gets further down than as many as they have
+        seen and are shown."""
+        longest = int(sum(part.counts() for part in seen).max()) + max(self.ks)  # type: ignore[union-attr]
+        best = popularity.argsort(descending=True, stable=True)[:longest]
+        place = torch.full_like(popularity, -1)
+        place[best] = torch.arange(len(best))
+        fewer = [among(part, place) for part in seen]
+        order = -torch.arange(len(best), dtype=torch.float32)
+        missed = Ragged(place[wanted.values.long()], wanted.offsets)  # -1 is never shown
+        return self.measured(lambda user: order.expand(len(user), -1).clone(), fewer, missed, popularity[best])
 
     def measured(
         self, scores: Callable[[Tensor], Tensor], seen: Sequence[Ragged], wanted: Ragged, popularity: Tensor
@@ -102,11 +112,19 @@ class Ranking(Probe):
         return found
 
 
+def among(part: Ragged, place: Tensor) -> Ragged:
+    """The values that have a place of at least 0, as that place."""
+    found = place[part.values.long()]
+    kept = found >= 0
+    counts = torch.bincount(owners(part.offsets)[kept], minlength=len(part.offsets) - 1)
+    return Ragged(found[kept], torch.cat([counts.new_zeros(1), counts.cumsum(0)]))
+
+
 def holds(wanted: Ragged, people: Tensor, items: Tensor, count: int) -> Tensor:
     """Whether each of some people (B,) has each of their items (B, k), of `count`: (B, k)."""
     row, item = wanted.pairs(people)
-    own = (row * count + item).sort().values
-    asked = (torch.arange(len(people))[:, None] * count + items).flatten()
+    own = (row * (count + 1) + item + 1).sort().values  # an item may be -1, which nobody is shown
+    asked = (torch.arange(len(people))[:, None] * (count + 1) + items + 1).flatten()
     return (own[torch.searchsorted(own, asked).clamp(max=len(own) - 1)] == asked).view_as(items)
 
 
@@ -130,7 +148,9 @@ def best_columns(scores: Tensor, k: int) -> Tensor:
     rows, count = scores.shape
     if count < 4 * k * CELL:
         return scores.topk(k, 1).indices
-    cells = F.pad(scores, (0, -count % CELL), value=-torch.inf).view(rows, -1, CELL)
-    best = cells.amax(2).topk(k, 1).indices
-    inner = cells.gather(1, best[:, :, None].expand(-1, -1, CELL)).flatten(1).topk(k, 1).indices
-    return best.gather(1, inner // CELL) * CELL + inner % CELL
+    whole = count - count % CELL
+    cells = scores[:, :whole].unflatten(1, (-1, CELL))
+    best = cells.amax(2).topk(k, 1, sorted=False).indices
+    places = (best[:, :, None] * CELL + torch.arange(CELL)).flatten(1)
+    places = torch.cat([places, torch.arange(whole, count).expand(rows, -1)], 1)
+    return places.gather(1, scores.gather(1, places).topk(k, 1).indices)

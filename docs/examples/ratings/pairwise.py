@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class BPR(nn.Module):
+class Pairwise(nn.Module):
     """What a user liked should score higher than an item drawn at random (Rendle et al. 2009, section 4)."""
 
     def forward(self, user_vector: Tensor, item_vector: Tensor, negative_vector: Tensor) -> Tensor:
