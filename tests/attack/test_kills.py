@@ -181,8 +181,10 @@ def resumes(folder: Path) -> int:
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_at_any_moment_ends_with_the_command_that_continues(signum: int, place: Path) -> None:
-    whole = place / f"signal {signum}" / "whole"
-    whole.mkdir(parents=True)
+    whole, warm = (place / f"signal {signum}" / name for name in ("whole", "warm"))
+    for folder in (whole, warm):
+        folder.mkdir(parents=True)
+    finish(fork("train", *DIGITS, cwd=warm), warm)  # the first one takes longer, and all signals would come too late
     process = fork("train", *DIGITS, cwd=whole)
     wait_for(lambda: (whole / "run" / "config.yaml").exists())
     began = time.monotonic()

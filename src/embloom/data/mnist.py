@@ -45,7 +45,7 @@ class MNIST(ImageDataset):
         super().__init__(batch_size, **{"fit": "pad", **options})
         choices(CLASSES, variant=variant)
         self.named_classes(CLASSES[variant])
-        self.root, self.variant, self.download = Path(root), variant, download
+        self.root, self.variant, self.download = Path(str(root)), variant, download
         self.val_size = held_out(val_size, TRAIN_COUNT, "val_size")
 
     def opened(self, train: bool) -> Any:

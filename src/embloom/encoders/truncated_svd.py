@@ -45,7 +45,7 @@ class TruncatedSVD(Tables):
     ) -> None:
         super().__init__(sizes, history, history_offsets, dim)
         integers(0, iterations=iterations)
-        numbers(exponent=exponent, popularity=popularity)
+        numbers(at_least=-2, at_most=2, exponent=exponent, popularity=popularity)
         self.dim, self.iterations = min(dim, self.users_count, self.items_count), iterations
         self.sizes |= {name: self.dim for name in self.sizes if name != "score"}
         self.exponent, self.popularity = exponent, popularity

@@ -18,7 +18,7 @@ LEAST_LIMIT = 1 << 25
 MOST = 20  # where the variable is not set; text and tables take a third to a tenth of their size
 # A row takes some hundred bytes of memory, a word or a cell some twenty, however short they are in the file.
 LEAST_LINES = 1 << 21
-LINE, CELL = 80, 5  # of so many unpacked bytes one at most begins a line or a cell, on average
+LINE, CELL = 80, 10  # of so many unpacked bytes one at most begins a line or a cell, on average
 BETWEEN = (b"\n", b",", b" ", b"\t", b";", b"|")
 READ = 1 << 20
 HEAD = 1 << 13
@@ -58,16 +58,18 @@ class Bounded(io.RawIOBase):
         source: the unpacking stream.
         size: of the packed file, in bytes.
         name: the file's, for the message.
+        as_rows: its lines and cells become objects, so they are counted too.
     """
 
-    def __init__(self, source: gzip.GzipFile, size: int, name: str) -> None:
+    def __init__(self, source: gzip.GzipFile, size: int, name: str, as_rows: bool = True) -> None:
         self.source, self.name = source, name
         limit = size * setting(RATIO, MOST)
-        self.limits = {
-            "bytes": max(LEAST_LIMIT, limit),
-            "lines": max(LEAST_LINES, limit // LINE),
-            "cells or words": max(LEAST_LIMIT, limit) // CELL,
-        }
+        self.limits = {"bytes": max(LEAST_LIMIT, limit)}
+        if as_rows:
+            self.limits |= {
+                "lines": max(LEAST_LINES, limit // LINE),
+                "cells or words": max(LEAST_LIMIT, limit) // CELL,
+            }
         self.counts = dict.fromkeys(self.limits, 0)
 
     def readable(self) -> bool:
@@ -82,8 +84,8 @@ class Bounded(io.RawIOBase):
         """
         count = self.source.readinto(buffer)
         data = bytes(memoryview(buffer)[:count])
-        begun = [data.count(mark) for mark in BETWEEN]
-        for what, more in (("bytes", count), ("lines", begun[0]), ("cells or words", sum(begun))):
+        begun = [data.count(mark) for mark in BETWEEN] if len(self.limits) > 1 else [0]
+        for what, more in zip(self.limits, (count, begun[0], sum(begun)), strict=False):
             self.counts[what] += more
             if self.counts[what] > self.limits[what]:
                 raise ValueError(
@@ -106,8 +108,8 @@ def setting(variable: str, default: int) -> int:
 
 
 @contextmanager
-def unpacked(packed: BinaryIO) -> Iterator[BinaryIO]:
-    """The content of an open file, packed with gzip or not."""
+def unpacked(packed: BinaryIO, as_rows: bool = True) -> Iterator[BinaryIO]:
+    """The content of an open file, packed with gzip or not; see `Bounded` for `as_rows`."""
     zipped = packed.read(2) == GZIP
     packed.seek(0)
     if not zipped:
@@ -115,13 +117,13 @@ def unpacked(packed: BinaryIO) -> Iterator[BinaryIO]:
         return
     size = os.fstat(packed.fileno()).st_size
     with gzip.GzipFile(fileobj=packed) as stream:
-        yield io.BufferedReader(Bounded(stream, size, str(packed.name)), READ)
+        yield io.BufferedReader(Bounded(stream, size, str(packed.name), as_rows), READ)
 
 
 @contextmanager
-def checked(packed: BinaryIO, name: Path) -> Iterator[BinaryIO]:
+def checked(packed: BinaryIO, name: Path, as_rows: bool = True) -> Iterator[BinaryIO]:
     """As `unpacked`, but refuses what is no text."""
-    with unpacked(packed) as stream:
+    with unpacked(packed, as_rows) as stream:
         refuse_binary(stream, name)
         yield stream
 

@@ -44,7 +44,7 @@ def line_blocks(path: Path, delimiter: bytes | None, size: int = BLOCK_BYTES) ->
     """
     rest, line = b"", 1
     try:
-        with path.open("rb") as packed, checked(packed, path) as stream:
+        with path.open("rb") as packed, checked(packed, path, as_rows=False) as stream:
             while data := stream.read(size):
                 data = rest + data
                 if line == 1:
