@@ -13,7 +13,7 @@ from embloom.artifact.readers.text import TextReader
 from embloom.comparison.collect import read
 from embloom.comparison.curves import thinned
 from embloom.comparison.maps import project, turned
-from embloom.comparison.points import Gatherer, common_words
+from embloom.comparison.points import Gatherer, Rows, common_words
 from embloom.data.sprites import grid
 from embloom.encoders.skipgram import SkipGram
 
@@ -94,13 +94,13 @@ def test_absent_data_leaves_the_rest_and_says_what_to_type(tmp_path: Path) -> No
 def test_words_that_all_runs_know_are_shown(tmp_path: Path) -> None:
     run = read(made(tmp_path / "run", state="stopped"))
     words = names(100)
-    tables = [(run, words, cloud(100, 5, seed=0)), (run, words[50:][::-1], cloud(50, 7, seed=1)),
-              (run, ["aa", "bb", "cc", "dd"], cloud(4, 3, seed=2))]  # fmt: skip
+    tables = [Rows(run, words, cloud(100, 5, seed=0)), Rows(run, words[50:][::-1], cloud(50, 7, seed=1)),
+              Rows(run, ["aa", "bb", "cc", "dd"], cloud(4, 3, seed=2))]  # fmt: skip
     both, alone = common_words(tables, 20)
     assert (both.count, both.total, len(both.runs)) == (20, 50, 2)
     assert both.words == words[50:70]
-    assert torch.equal(both.vectors[0], tables[0][2][50:70])
-    assert torch.equal(both.vectors[1], tables[1][2][30:].flip(0))
+    assert torch.equal(both.vectors[0], tables[0].table[50:70])
+    assert torch.equal(both.vectors[1], tables[1].table[30:].flip(0))
     assert alone.words == ["aa", "bb", "cc", "dd"]
     assert [label.name for label in both.labels][1] == "rank by frequency"
 
@@ -132,3 +132,14 @@ def test_long_curves_are_thinned_to_means() -> None:
     assert (x[-1], y[-1]) == (10_000, 10_000.0)
     assert y[0] == pytest.approx(50, abs=1)
     assert thinned([1, 2], [3.0, 4.0]) == ([1, 2], [3.0, 4.0])
+
+
+def test_rows_are_colored_by_what_is_known_of_them(tmp_path: Path) -> None:
+    """Also where a name stands elsewhere in the table, and where nothing is known."""
+    run = read(made(tmp_path / "run", state="stopped"))
+    words = names(40)
+    known = {"genre": (["drama", "comedy"], [row % 2 if row else -1 for row in range(40)])}
+    (points,) = common_words([Rows(run, words, cloud(40, 5, seed=0), known)], 40)
+    label = points.labels[0]
+    assert label.name == "genre"
+    assert [label.classes[value] for value in label.values[:3].tolist()] == ["unknown", "comedy", "drama"]

@@ -12,7 +12,7 @@ from comparison.browser import needs_browser, visit
 from comparison.made import cloud, made, names
 from embloom.comparison.collect import Recorded, read
 from embloom.comparison.html import page
-from embloom.comparison.points import Gatherer, Points, common_words
+from embloom.comparison.points import Gatherer, Points, Rows, common_words
 from embloom.comparison.similarity import neighbors
 from embloom.comparison.table import Comparison
 from embloom.data.samples import Label
@@ -115,7 +115,7 @@ def test_names_are_text_whatever_they_hold(tmp_path: Path) -> None:
         run.settings["dataset"] = run.state.dataset = run.state.reason = EVIL
     runs[0].settings["encoder"] = EVIL + "1"
     words = [EVIL, "@@DATA@@", "plain", *names(30)]
-    groups = common_words([(run, words, cloud(33, 4, seed=i)) for i, run in enumerate(runs)], 100)
+    groups = common_words([Rows(run, words, cloud(33, 4, seed=i)) for i, run in enumerate(runs)], 100)
     images = Points("images", 33, [Label(EVIL, [EVIL, "b"], torch.arange(33) % 2)], [], torch.rand(33, 1, 8, 8))
     images.runs, images.vectors = [runs[0]], [cloud(33, 4, seed=5)]
     found = visit(write(tmp_path, runs, [*groups, images]), """

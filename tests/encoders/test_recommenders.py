@@ -64,11 +64,24 @@ def test_what_somebody_had() -> None:
 
 
 def test_somebody_new_is_the_mean_of_what_they_had() -> None:
+    """In direction, which is all that ranks."""
     encoder = ENCODERS["cosines"]().eval()
     items = encoder.tables()["items"]
     found = encoder.fold_in(torch.tensor([4, 1, 2]), torch.tensor([0, 1, 3]))
-    wanted = torch.stack([items[4], items[[1, 2]].mean(0)]) @ items.T
-    torch.testing.assert_close(found, wanted)
+    mean = torch.stack([items[4], items[[1, 2]].mean(0)])
+    torch.testing.assert_close(found, torch.nn.functional.normalize(mean, dim=1) @ items.T)
+
+
+def test_popularity_is_the_length_of_items_where_they_are_ranked() -> None:
+    torch.manual_seed(0)
+    plain = MatrixFactorization(**given(), dim=4, blend=0.5)
+    longer = MatrixFactorization(**given(), dim=4, blend=0.5, popularity=0.5)
+    longer.load_state_dict(plain.state_dict())
+    counts = torch.tensor([1, 1, 1, 3, 1, 0])
+    wanted = plain.eval().scores(torch.tensor([0, 2])) * (counts + 1.0).sqrt()
+    torch.testing.assert_close(longer.eval().scores(torch.tensor([0, 2])), wanted)
+    pair = {"user": torch.tensor([0]), "item": torch.tensor([3])}
+    torch.testing.assert_close(longer(**pair)["score"], plain(**pair)["score"])
 
 
 def test_a_new_item_has_a_vector_from_its_attributes() -> None:

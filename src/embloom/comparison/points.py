@@ -12,6 +12,7 @@ from torch import Tensor
 
 from embloom.artifact.embedding import Embedding, load
 from embloom.artifact.extractor import pooled
+from embloom.artifact.saving import is_names
 from embloom.assembly.build import build
 from embloom.assembly.own import folders_in_use
 from embloom.comparison.collect import Recorded
@@ -21,6 +22,7 @@ from embloom.files.run_state import with_config_dirs
 
 LEAST_COMMON = 0.2
 CLUSTERS = 10
+UNKNOWN = "unknown"
 
 
 @dataclass
@@ -53,6 +55,23 @@ class Points:
         return len(self.vectors[0])
 
 
+@dataclass
+class Rows:
+    """A table of named rows.
+
+    Attributes:
+        run: whose it is.
+        names: what its rows are called.
+        table: (N, D).
+        classes: attribute -> what its classes are called, and that of each row.
+    """
+
+    run: Recorded
+    names: list[str]
+    table: Tensor
+    classes: dict[str, tuple[list[str], list[int]]] = field(default_factory=dict)
+
+
 class Gatherer:
     """Embeds the same points with run after run.
 
@@ -72,7 +91,7 @@ class Gatherer:
     def gather(self, runs: Sequence[Recorded]) -> list[Points]:
         """The points by what they are; what kept a run from being among them is in `problems`."""
         found: dict[str, Points] = {}
-        tables: list[tuple[Recorded, list[str], Tensor]] = []
+        tables: list[Rows] = []
         for run in runs:
             try:
                 embedding = load(run.folder)
@@ -81,7 +100,7 @@ class Gatherer:
                 table = embedding.encoder.tables().get(self.layer)
                 if table is not None:
                     names = embedding.keys.get(self.layer) or [str(row) for row in range(len(table))]
-                    tables.append((run, names, finite(table.detach().float())))
+                    tables.append(Rows(run, names, finite(table.detach().float()), classes(embedding, self.layer)))
                 else:
                     self.add(found, run, embedding)
             except (ValueError, OSError) as error:
@@ -132,11 +151,24 @@ def finite(vectors: Tensor) -> Tensor:
     return vectors
 
 
-def common_words(tables: Sequence[tuple[Recorded, list[str], Tensor]], count: int) -> list[Points]:
+def classes(embedding: Embedding, table: str) -> dict[str, tuple[list[str], list[int]]]:
+    """Attribute -> what its classes are called, and that of each row, as the card has them; none that do not fit."""
+    found = {}
+    known = embedding.card.get("row_classes")
+    for name, about in (known.get(table, {}) if isinstance(known, dict) else {}).items():
+        names, codes = about.get("names"), about.get("codes")
+        rows = len(embedding.keys.get(table, []))
+        fits = is_names(names) and isinstance(codes, list) and len(codes) == rows
+        if fits and all(isinstance(code, int) and -1 <= code < len(names) for code in codes):
+            found[str(name)] = (names, codes)
+    return found
+
+
+def common_words(tables: Sequence[Rows], count: int) -> list[Points]:
     """Tables of named rows, together where they share enough of their names; then only the shared ones are shown."""
-    parts: list[tuple[set[str], list[tuple[Recorded, list[str], Tensor]]]] = []
+    parts: list[tuple[set[str], list[Rows]]] = []
     for entry in tables:
-        names = set(entry[1])
+        names = set(entry.names)
         for place, (shared, members) in enumerate(parts):
             if len(shared & names) >= LEAST_COMMON * min(len(shared), len(names)):
                 parts[place] = (shared & names, [*members, entry])
@@ -146,15 +178,20 @@ def common_words(tables: Sequence[tuple[Recorded, list[str], Tensor]], count: in
     return [of_words(shared, members, count) for shared, members in parts]
 
 
-def of_words(shared: set[str], members: Sequence[tuple[Recorded, list[str], Tensor]], count: int) -> Points:
+def of_words(shared: set[str], members: Sequence[Rows], count: int) -> Points:
     """The first `count` shared names, in the order of the first table."""
-    words = [name for name in dict.fromkeys(members[0][1]) if name in shared][:count]
+    words = [name for name in dict.fromkeys(members[0].names) if name in shared][:count]
     points = Points("words", len(shared), words=words)
-    for run, names, table in members:
-        place = {name: row for row, name in enumerate(names)}
-        points.runs.append(run)
-        points.vectors.append(table[[place[word] for word in words]])
-    points.labels = [clusters(points), ranks(len(words))]
+    for member in members:
+        place = {name: row for row, name in enumerate(member.names)}
+        points.runs.append(member.run)
+        points.vectors.append(member.table[[place[word] for word in words]])
+    place = {name: row for row, name in enumerate(members[0].names)}
+    for label, (names, codes) in members[0].classes.items():
+        values = torch.tensor([codes[place[word]] for word in words])
+        unknown = [UNKNOWN] if bool((values < 0).any()) else []
+        points.labels.append(Label(label, [*names, *unknown], torch.where(values < 0, len(names), values)))
+    points.labels += [clusters(points)] if points.labels else [clusters(points), ranks(len(words))]
     return points
 
 

@@ -12,7 +12,7 @@ from embloom.assembly.parameters import numbers
 from embloom.encoders.ragged import owners
 from embloom.encoders.recommender import Tables
 
-PEOPLE = 4096  # at a time
+PEOPLE, HISTORY = 4096, 1 << 24  # at a time
 
 
 class MatrixFactorization(Tables):
@@ -26,6 +26,8 @@ class MatrixFactorization(Tables):
         biases: a number for each person and item, and one for all, are added to the product: for ratings.
         blend: the share of a person's vector that is the mean of the items they had, the rest is their own (the
             aggregation of SimpleX, Mao et al. 2021, equation 4); 0 is none. Somebody new is that mean alone.
+        popularity: where items are ranked, the length of an item's vector is how many had it, to this power; 0 leaves
+            cosines, which rank rare items as high as known ones. Losses see the vectors without.
         std: of the first weights.
 
     Raises:
@@ -41,14 +43,15 @@ class MatrixFactorization(Tables):
         normalize: bool = True,
         biases: bool = False,
         blend: float = 0.0,
+        popularity: float = 0.0,
         std: float = 0.1,
     ) -> None:
         super().__init__(sizes, history, history_offsets, dim)
         numbers(above=0, std=std)
-        numbers(at_least=0, at_most=1, blend=blend)
+        numbers(at_least=0, at_most=1, blend=blend, popularity=popularity)
         if normalize and biases:
             raise ValueError("biases=true: beside cosines they have no sense: use normalize=false")
-        self.normalize, self.blend = normalize, blend
+        self.normalize, self.blend, self.popularity = normalize, blend, popularity
         self.item = nn.Parameter(std * torch.randn(sizes["item"], dim))
         self.user = nn.Parameter(std * torch.randn(sizes["user"], dim))
         self.biases = nn.ParameterDict()
@@ -60,7 +63,18 @@ class MatrixFactorization(Tables):
         """Both tables, as scores see them."""
         items = self.scaled(self.item)
         everybody = torch.arange(self.users_count, device=self.user.device)
-        return {"items": items, "users": torch.cat([self.people(part, items) for part in everybody.split(PEOPLE)])}
+        users = torch.cat([self.people(part, items) for part in everybody.split(PEOPLE)])
+        return {"items": self.lengths() * items, "users": users}
+
+    def lengths(self) -> Tensor:
+        """(items, 1), what `popularity` makes of how many had each in training."""
+        counts = sum(torch.bincount(part, minlength=self.items_count) for part in self.history.split(HISTORY))
+        assert isinstance(counts, Tensor)
+        return (counts[:, None] + 1.0) ** self.popularity
+
+    def fold_in(self, items: Tensor, offsets: Tensor) -> Tensor:
+        """The mean of the items' vectors takes the place of a person's; see `Recommender.fold_in`."""
+        return self.scaled(means(self.scaled(self.item), items, offsets)) @ self.tables()["items"].T
 
     def people(self, user: Tensor, items: Tensor) -> Tensor:
         """The vectors (B, D) of people (B,), given those of all items (items, D)."""
@@ -84,8 +98,6 @@ class MatrixFactorization(Tables):
         self, user: Tensor, item: Tensor, owner: Tensor | None = None, noise: Tensor | None = None
     ) -> dict[str, Tensor]:
         """See `Tables.forward`; in training without the tables."""
-        if not self.training and not self.biases:
-            return super().forward(user, item, owner, noise)
         items = self.scaled(self.item)
         people, liked = self.people(user, items), items.index_select(0, item)
         score = ((people if owner is None else people.index_select(0, owner)) * liked).sum(1)

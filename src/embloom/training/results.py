@@ -35,6 +35,7 @@ def keep(components: Components, view: LightningTraining, state: RunState, confi
         "versions": {name: version(name) for name in ("torch", "lightning", "safetensors")},
         "names": {"dataset": state.dataset, "encoder": state.encoder, "loss": state.loss},
         "labels": {label: dataset.class_names(label) for label in dataset.labels},
+        "row_classes": row_classes(components),
         "data": view.data,
         "config": config,
         "started_from": components.module.start.origin or None,
@@ -58,6 +59,18 @@ def keep(components: Components, view: LightningTraining, state: RunState, confi
         column_keys={column: names for column, names in columns.items() if column not in named},
         columns=dict(encoder.rows),
     )
+
+
+def row_classes(components: Components) -> dict[str, dict[str, dict[str, list[Any]]]]:
+    """Table -> attribute -> what its classes are called, and the class of each row (-1: unknown), for maps."""
+    known = components.dataset.row_classes
+    return {
+        table: {
+            name: {"names": classes.names, "codes": classes.codes.tolist()} for name, classes in known[column].items()
+        }
+        for table, column in components.encoder.rows.items()
+        if known.get(column)
+    }
 
 
 def reader_of(components: Components) -> Reader:
