@@ -124,5 +124,9 @@ def write_tables(folder: Path) -> None:
         (folder / f"{name}.csv").write_text("\n".join(lines))
     likes = [f"ann{i % 30},thing{(7 * i) % 40}" for i in range(400)]
     (folder / "likes.csv").write_text("\n".join(["user,item", *likes]))
+    visits = {person: [(7 * person + 3 * n) % 50 for n in range(12)] for person in range(30)}
+    for name, part in {"train": slice(0, 9), "test": slice(9, 12)}.items():
+        lines = [" ".join(map(str, [person, *places[part]])) for person, places in visits.items()]
+        (folder / f"{name}.txt.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
     films = [f"thing{i},Thing {i} ({1960 + i}),{('drama', 'comedy')[i % 2]}" for i in range(40)]
     (folder / "films.csv").write_text("\n".join(["item,title,genre", *films]))
