@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from embloom.data.interaction_attributes import Attribute
+from embloom.data.interaction_files.attributes import Attribute
 
 GENRES = ("action", "comedy", "drama", "horror", "romance", "western")
 DECADES = (1970, 1980, 1990, 2000, 2010)

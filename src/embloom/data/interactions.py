@@ -11,10 +11,10 @@ from embloom.assembly.parameters import choices, numbers, positive_integers
 from embloom.data.base import Batch, Dataset, Phase, Split, digest_of
 from embloom.data.batches import Order
 from embloom.data.histories import Histories, cut
-from embloom.data.interaction_filters import InteractionFilter
-from embloom.data.interaction_format import FORMATS, InteractionColumns
-from embloom.data.interaction_reading import InteractionSource
-from embloom.data.interaction_splits import InteractionSplit
+from embloom.data.interaction_files.filters import InteractionFilter
+from embloom.data.interaction_files.format import FORMATS, InteractionColumns
+from embloom.data.interaction_files.reading import InteractionSource
+from embloom.data.interaction_files.splits import InteractionSplit
 from embloom.data.text import default_cache
 from embloom.encoders.ragged import owners, rows_of
 from embloom.threads import give_back_cores, keep_cores

@@ -170,9 +170,7 @@ def freeze(encode: Wire, encoder: Encoder, dataset: Dataset, *, device: torch.de
     """
     names = [*dataset.sizes, *encoder.sizes]
     fit, scored = (EncodedSplit(dataset, split, encode, names, device) for split in ("train", score))
-    known = [dataset.histories[split] for split in SPLITS[: SPLITS.index(score) + 1] if dataset.histories]
-    # A split that another one stands in for has been seen, and yet is what is to be found.
-    histories = [h for h in known[:-1] if h.values.data_ptr() != known[-1].values.data_ptr()] + known[-1:]
+    histories = [dataset.histories[split] for split in SPLITS[: SPLITS.index(score) + 1] if dataset.histories]
     tables = {name: table.detach() for name, table in encoder.tables().items()}
     keys = {**dataset.keys(), **table_keys(encoder, dataset)}
     return Frozen(

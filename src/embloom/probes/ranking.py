@@ -46,10 +46,12 @@ class Ranking(Probe):
         """See the class: `recall_at_20`, `ndcg_at_20`, ..."""
         if frozen.scores is None or not frozen.histories:
             raise ValueError("there are no people and items to rank: use dataset=interactions")
-        *seen, wanted = frozen.histories
-        items = len(frozen.keys["items"])
-        popularity = sum(torch.bincount(part.values, minlength=items) for part in seen)
-        assert isinstance(popularity, Tensor)
+        *known, wanted = frozen.histories
+        popularity = torch.zeros(len(frozen.keys["items"]), dtype=torch.int64)
+        for part in known:
+            popularity += torch.bincount(part.values, minlength=len(popularity))
+        # A split that another one stands in for has been seen, and yet is what is to be found.
+        seen = [part for part in known if part.values.data_ptr() != wanted.values.data_ptr()]
         found = self.measured(frozen.scores, seen, wanted, popularity)
         popular = self.popular(seen, wanted, popularity)
         baseline = {f"{name}_popular": v for name, v in popular.items() if name.startswith(("recall", "ndcg"))}
@@ -58,7 +60,7 @@ class Ranking(Probe):
     def popular(self, seen: Sequence[Ragged], wanted: Ragged, popularity: Tensor) -> dict[str, float]:
         """The figures of showing everybody the most popular items: nobody gets further down than as many as they have
         seen and are shown."""
-        longest = int(sum(part.counts() for part in seen).max()) + max(self.ks)  # type: ignore[union-attr]
+        longest = sum(int(part.counts().max()) for part in seen) + max(self.ks)
         best = popularity.argsort(descending=True, stable=True)[:longest]
         place = torch.full_like(popularity, -1)
         place[best] = torch.arange(len(best))

@@ -14,12 +14,12 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from embloom.data.interaction_build import BUCKET_ROWS, bounds_of
-from embloom.data.interaction_cache import FILES, Interactions, open_interactions
-from embloom.data.interaction_format import InteractionColumns
+from embloom.data.interaction_files.build import BUCKET_ROWS, bounds_of
+from embloom.data.interaction_files.cache import FILES, Interactions, open_interactions
+from embloom.data.interaction_files.format import InteractionColumns
 from embloom.files import line_blocks
 
-GOWALLA = Path(__file__).parents[2].parent / "shared" / "data" / "gowalla"
+GOWALLA = Path(__file__).parents[3].parent / "shared" / "data" / "gowalla"
 Row = tuple[str, str, float, float]
 NAMES = ("userId", "movieId", "rating", "timestamp")
 DAY = 1_700_000_000

@@ -20,9 +20,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from embloom.data.interaction_format import Layout
-from embloom.data.interaction_ids import Codes
-from embloom.data.interaction_parse import Parser
+from embloom.data.interaction_files.format import Layout
+from embloom.data.interaction_files.ids import Codes
+from embloom.data.interaction_files.parse import Parser
 from embloom.data.processes import Worker, shared_out
 
 BUCKET_ROWS = 1 << 18

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embloom.artifact.readers.cells import shown
-from embloom.data.interaction_ids import DIGITS, Codes, RowError
+from embloom.data.interaction_files.ids import DIGITS, Codes, RowError
 from embloom.files.tables import FIELD_LIMIT
 
 PAD = 24  # bytes before a block, so that every cell's last 24 bytes are inside

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embloom.data.interaction_attributes import Attribute, read_attributes
+from embloom.data.interaction_files.attributes import Attribute, read_attributes
 
 MOVIES = """movieId,title,genres,year
 3,Heat,Action|Crime,1995

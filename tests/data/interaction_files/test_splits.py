@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embloom.data.interaction_cache import Interactions, open_interactions
-from embloom.data.interaction_filters import InteractionFilter, some
-from embloom.data.interaction_format import InteractionColumns
-from embloom.data.interaction_matching import matched
-from embloom.data.interaction_splits import SPLITS, HeldOut, InteractionSplit, SplitInteractions
+from embloom.data.interaction_files.cache import Interactions, open_interactions
+from embloom.data.interaction_files.filters import InteractionFilter, some
+from embloom.data.interaction_files.format import InteractionColumns
+from embloom.data.interaction_files.matching import matched
+from embloom.data.interaction_files.splits import SPLITS, HeldOut, InteractionSplit, SplitInteractions
 
 Pair = tuple[str, str]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embloom.data.interaction_cells import moments_of, numbers, seconds
-from embloom.data.interaction_ids import Codes, Ids, RowError, Rows
+from embloom.data.interaction_files.cells import moments_of, numbers, seconds
+from embloom.data.interaction_files.ids import Codes, Ids, RowError, Rows
 from embloom.files.table_parts import pyarrow
 
 ROWS = 1 << 18

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from embloom.data.cache import cached
 from embloom.data.corpus import SMALL, Progress
-from embloom.data.interaction_build import build
-from embloom.data.interaction_format import InteractionColumns, Layout, layout_of
-from embloom.data.interaction_parquet import row_groups
+from embloom.data.interaction_files.build import build
+from embloom.data.interaction_files.format import InteractionColumns, Layout, layout_of
+from embloom.data.interaction_files.parquet import row_groups
 from embloom.data.processes import refuse_unguarded
 from embloom.files.finding import files_at
 from embloom.files.line_blocks import line_blocks

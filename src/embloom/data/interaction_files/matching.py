@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embloom.artifact.readers.cells import shown
-from embloom.data.interaction_cache import Interactions, blocks_of
-from embloom.data.interaction_format import InteractionColumns, layout_of
-from embloom.data.interaction_ids import is_plain
-from embloom.data.interaction_parse import Parser
-from embloom.data.interaction_splits import HeldOut
-from embloom.data.ragged import CHUNK
+from embloom.data.interaction_files.cache import Interactions, blocks_of
+from embloom.data.interaction_files.format import InteractionColumns, layout_of
+from embloom.data.interaction_files.ids import is_plain
+from embloom.data.interaction_files.parse import Parser
+from embloom.data.interaction_files.ragged import CHUNK
+from embloom.data.interaction_files.splits import HeldOut
 from embloom.files.finding import files_at
 
 

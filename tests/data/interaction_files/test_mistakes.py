@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from embloom.data.interaction_cache import open_interactions
-from embloom.data.interaction_format import InteractionColumns
+from embloom.data.interaction_files.cache import open_interactions
+from embloom.data.interaction_files.format import InteractionColumns
 
 TABLE = b"user,item,rating,time\n1,2,3,4\n\n"
 MISTAKES = {

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from embloom.assembly.parameters import numbers, positive_integers
 from embloom.data.corpus import bincount
-from embloom.data.interaction_cache import Interactions
-from embloom.data.ragged import CHUNK, offsets_of
+from embloom.data.interaction_files.cache import Interactions
+from embloom.data.interaction_files.ragged import CHUNK, offsets_of
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embloom.assembly.parameters import choices, integers, numbers, probabilities
-from embloom.data.interaction_cache import Interactions
-from embloom.data.interaction_cells import moment_of
-from embloom.data.interaction_filters import kept_numbers, some
-from embloom.data.ragged import chunks, offsets_of, ranks_at_random
+from embloom.data.interaction_files.cache import Interactions
+from embloom.data.interaction_files.cells import moment_of
+from embloom.data.interaction_files.filters import kept_numbers, some
+from embloom.data.interaction_files.ragged import chunks, offsets_of, ranks_at_random
 
 SPLITS = ("interaction", "user", "last", "time")
 TRAIN, VAL, TEST = 0, 1, 2

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from embloom.data.base import RowClasses
-from embloom.data.interaction_attributes import MISSING, Attribute
+from embloom.data.interaction_files.attributes import MISSING, Attribute
 
 MOST_CATEGORIES = 200  # of an attribute that an encoder takes: titles and the like say nothing about other rows
 MOST_CLASSES = 50  # of an attribute that probes ask about

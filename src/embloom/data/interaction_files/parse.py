@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embloom.data.interaction_cells import PAD, Cells, Texts, csv_cells, even_cells, moments_of, numbers, seconds
-from embloom.data.interaction_format import Layout
-from embloom.data.interaction_ids import Codes, Ids, RowError, Rows
-from embloom.data.interaction_parquet import group_start, parquet_rows
+from embloom.data.interaction_files.cells import PAD, Cells, Texts, csv_cells, even_cells, moments_of, numbers, seconds
+from embloom.data.interaction_files.format import Layout
+from embloom.data.interaction_files.ids import Codes, Ids, RowError, Rows
+from embloom.data.interaction_files.parquet import group_start, parquet_rows
 from embloom.files.line_blocks import LineBlock
 
 MOST_RATINGS = 1000  # different ones that are remembered

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embloom.data.interaction_format import Layout
-from embloom.data.interaction_ids import DENSE, Codes, Ids
-from embloom.data.interaction_parse import Parser
+from embloom.data.interaction_files.format import Layout
+from embloom.data.interaction_files.ids import DENSE, Codes, Ids
+from embloom.data.interaction_files.parse import Parser
 from embloom.files.line_blocks import LineBlock, line_blocks
 
 CELLS = [

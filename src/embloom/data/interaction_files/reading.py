@@ -14,13 +14,13 @@ from torch import Tensor
 
 from embloom.data.base import SPLITS, RowClasses, Split
 from embloom.data.films import Films
-from embloom.data.interaction_attributes import Attribute, read_attributes
-from embloom.data.interaction_cache import Interactions, open_interactions
-from embloom.data.interaction_features import classes_of, features_of, renamed
-from embloom.data.interaction_filters import InteractionFilter
-from embloom.data.interaction_format import InteractionColumns
-from embloom.data.interaction_matching import matched
-from embloom.data.interaction_splits import HeldOut, InteractionSplit
+from embloom.data.interaction_files.attributes import Attribute, read_attributes
+from embloom.data.interaction_files.cache import Interactions, open_interactions
+from embloom.data.interaction_files.features import classes_of, features_of, renamed
+from embloom.data.interaction_files.filters import InteractionFilter
+from embloom.data.interaction_files.format import InteractionColumns
+from embloom.data.interaction_files.matching import matched
+from embloom.data.interaction_files.splits import HeldOut, InteractionSplit
 from embloom.data.table_rows import say
 from embloom.data.text import corpus_bar
 from embloom.encoders.ragged import Ragged

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embloom.artifact.readers.cells import Coded, shown, sorted_texts
-from embloom.data.interaction_format import place_of, plain
+from embloom.data.interaction_files.format import place_of, plain
 from embloom.data.table_columns import gathered
 from embloom.files.table_parts import TableSource, open_table
 

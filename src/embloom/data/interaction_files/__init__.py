@@ -1,0 +1,1 @@
+"""From files of interactions to arrays: format, parallel parsing, cache, filters, splits, attributes."""
