@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from embloom.encoders.interaction_matrix import Interactions, dense_rows, singular_vectors, some_rows
+from embloom.encoders.interaction_matrix import InteractionMatrix, dense_rows, singular_vectors, some_rows
 from people import ragged, small
 
 
@@ -23,7 +23,7 @@ def test_is_the_dense_matrix_and_its_transpose(normalized: bool) -> None:
     matrix, sizes, history, offsets = small(30, 20)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = Interactions.of(history, offsets, sizes["item"], normalized)
+        found = InteractionMatrix.of(history, offsets, sizes["item"], normalized)
     expected = normalized_by_hand(matrix) if normalized else matrix
     assert np.allclose(found.by_user.to_dense(), expected)
     assert np.allclose(found.by_item.to_dense(), expected.T)
@@ -41,7 +41,7 @@ def test_baskets_are_columns() -> None:
 @pytest.mark.parametrize(("users", "items"), [(60, 40), (40, 60)])
 def test_singular_vectors_are_those_of_lapack(users: int, items: int) -> None:
     matrix, sizes, history, offsets = small(users, items)
-    found = Interactions.of(history, offsets, sizes["item"], normalized=True)
+    found = InteractionMatrix.of(history, offsets, sizes["item"], normalized=True)
     values, vectors = singular_vectors(found, 8, iterations=30)
     _, exact, turned = np.linalg.svd(normalized_by_hand(matrix))
     assert np.allclose(values, exact[:8], atol=1e-4)
@@ -53,7 +53,7 @@ def test_singular_vectors_are_those_of_lapack(users: int, items: int) -> None:
 
 def test_the_seed_decides() -> None:
     _, sizes, history, offsets = small(60, 40)
-    matrix = Interactions.of(history, offsets, sizes["item"], normalized=True)
+    matrix = InteractionMatrix.of(history, offsets, sizes["item"], normalized=True)
     found = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from embloom.assembly.parameters import integers, numbers
-from embloom.encoders.interaction_matrix import Interactions
+from embloom.encoders.interaction_matrix import InteractionMatrix
 from embloom.encoders.least_squares import Ridge, chunks_of, solve
 from embloom.encoders.recommender import Tables
 
@@ -56,7 +56,7 @@ class ALS(Tables):
     @torch.no_grad()
     def fit(self, batches: Iterable[Mapping[str, Tensor]]) -> None:
         """Computes both tables from the history; the batches hold nothing more."""
-        by_item = Interactions.of(self.history, self.history_offsets, self.items_count).by_item
+        by_item = InteractionMatrix.of(self.history, self.history_offsets, self.items_count).by_item
         dim = self.items.shape[1]
         people = chunks_of(self.history, self.history_offsets, self.items_count, dim)
         goods = chunks_of(by_item.col_indices(), by_item.crow_indices(), self.users_count, dim)

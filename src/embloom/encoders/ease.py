@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from embloom.assembly.parameters import numbers, positive_integers
-from embloom.encoders.interaction_matrix import Interactions, some_rows
+from embloom.encoders.interaction_matrix import InteractionMatrix, some_rows
 from embloom.encoders.ragged import owners
 from embloom.encoders.recommender import Recommender
 from embloom.encoders.symmetric_inverse import bytes_available, bytes_needed, invert
@@ -59,7 +59,7 @@ class EASE(Recommender):
         """
         size = min(self.users_count, self.items_count)
         self.claim_memory(size)
-        matrix = Interactions.of(self.history, self.history_offsets, self.items_count)
+        matrix = InteractionMatrix.of(self.history, self.history_offsets, self.items_count)
         rows = self.by_people(matrix) if self.users_count < self.items_count else self.by_items(matrix)
         for first, weights in rows:
             last = first + len(weights)
@@ -84,14 +84,14 @@ class EASE(Recommender):
             )
         print(f"ease: {text}")
 
-    def by_items(self, matrix: Interactions) -> Iterator[tuple[int, Tensor]]:
+    def by_items(self, matrix: InteractionMatrix) -> Iterator[tuple[int, Tensor]]:
         """Numbers of first items, and the weights (items, I) from them on, by way of P."""
         inverse = self.inverse(matrix.by_item, matrix.by_user)
         diagonal = inverse.diagonal().clone()
         for first in range(0, self.items_count, BLOCK):
             yield first, inverse[first : first + BLOCK] / -diagonal
 
-    def by_people(self, matrix: Interactions) -> Iterator[tuple[int, Tensor]]:
+    def by_people(self, matrix: InteractionMatrix) -> Iterator[tuple[int, Tensor]]:
         """The same by way of H."""
         inverse = self.inverse(matrix.by_user, matrix.by_item)
         diagonal = inverse.new_empty(self.items_count)

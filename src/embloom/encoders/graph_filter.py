@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from embloom.assembly.parameters import integers, numbers, positive_integers
-from embloom.encoders.interaction_matrix import Interactions, dense_rows, inverse_root, singular_vectors
+from embloom.encoders.interaction_matrix import InteractionMatrix, dense_rows, inverse_root, singular_vectors
 from embloom.encoders.recommender import Recommender
 
 
@@ -47,7 +47,7 @@ class GraphFilter(Recommender):
         self.alpha, self.iterations = alpha, iterations
         self.register_buffer("vectors", torch.zeros(self.items_count, self.dim))
         self.sizes = {"scores": self.items_count, "items": self.dim}
-        self.matrix: Interactions | None = None
+        self.matrix: InteractionMatrix | None = None
 
     @torch.no_grad()
     def fit(self, batches: Iterable[Mapping[str, Tensor]]) -> None:
@@ -55,10 +55,10 @@ class GraphFilter(Recommender):
         _, vectors = singular_vectors(self.normalized(), self.dim, self.iterations)
         self.vectors.copy_(vectors)
 
-    def normalized(self) -> Interactions:
+    def normalized(self) -> InteractionMatrix:
         """N, made when it is first needed."""
         if self.matrix is None or self.matrix.by_user.device != self.history.device:
-            self.matrix = Interactions.of(self.history, self.history_offsets, self.items_count, normalized=True)
+            self.matrix = InteractionMatrix.of(self.history, self.history_offsets, self.items_count, normalized=True)
         return self.matrix
 
     def scores(self, user: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ STRETCH = 1e8  # of the first vector by a polynomial
 
 
 @dataclass(frozen=True)
-class Interactions:
+class InteractionMatrix:
     """A sparse matrix and its transpose, both in rows, so that either multiplies a dense matrix fast.
 
     Attributes:
@@ -28,7 +28,7 @@ class Interactions:
     by_item: Tensor
 
     @classmethod
-    def of(cls, history: Tensor, offsets: Tensor, items: int, normalized: bool = False) -> Interactions:
+    def of(cls, history: Tensor, offsets: Tensor, items: int, normalized: bool = False) -> InteractionMatrix:
         """The matrix of zeros and ones, or that divided by the roots of both degrees, D_u^-1/2 R D_i^-1/2.
 
         Args:
@@ -86,7 +86,7 @@ def dense_rows(items: Tensor, offsets: Tensor, width: int) -> Tensor:
     return found
 
 
-def singular_vectors(matrix: Interactions, dim: int, iterations: int) -> tuple[Tensor, Tensor]:
+def singular_vectors(matrix: InteractionMatrix, dim: int, iterations: int) -> tuple[Tensor, Tensor]:
     """The largest singular values and their right vectors, by subspace iteration from a random start (Halko, Martinsson
     and Tropp 2011, section 4.5). What the start is multiplied by are Chebyshev polynomials of M^T M, which part close
     values far sooner than its powers (Zhou and Saad 2007).
@@ -110,14 +110,14 @@ def singular_vectors(matrix: Interactions, dim: int, iterations: int) -> tuple[T
     return values, vectors * vectors.gather(0, vectors.abs().argmax(0, keepdim=True)).sign()
 
 
-def rotated(matrix: Interactions, basis: Tensor) -> tuple[Tensor, Tensor]:
+def rotated(matrix: InteractionMatrix, basis: Tensor) -> tuple[Tensor, Tensor]:
     """The singular values of M within a subspace (I, W), largest first, and its basis turned to their vectors."""
     left = matrix.by_user @ basis
     _, values, turned = torch.linalg.svd(torch.linalg.qr(left).R)
     return values, basis @ turned.T
 
 
-def filtered(matrix: Interactions, basis: Tensor, values: Tensor, polynomial: bool) -> Tensor:
+def filtered(matrix: InteractionMatrix, basis: Tensor, values: Tensor, polynomial: bool) -> Tensor:
     """T(2 M^T M / c - 1) times a basis, where c is the square of its smallest value: what lies below stays small; or
     M^T M times it."""
     largest, bound = float(values[0]) ** 2, float(values[-1]) ** 2

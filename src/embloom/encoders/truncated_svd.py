@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from embloom.assembly.parameters import integers, numbers
-from embloom.encoders.interaction_matrix import Interactions, inverse_root, singular_vectors
+from embloom.encoders.interaction_matrix import InteractionMatrix, inverse_root, singular_vectors
 from embloom.encoders.ragged import owners
 from embloom.encoders.recommender import Tables
 
@@ -56,7 +56,7 @@ class TruncatedSVD(Tables):
     @torch.no_grad()
     def fit(self, batches: Iterable[Mapping[str, Tensor]]) -> None:
         """Computes both tables from the history; the batches hold nothing more."""
-        matrix = Interactions.of(self.history, self.history_offsets, self.items_count, normalized=True)
+        matrix = InteractionMatrix.of(self.history, self.history_offsets, self.items_count, normalized=True)
         values, vectors = singular_vectors(matrix, self.dim, self.iterations)
         counts = torch.bincount(self.history, minlength=self.items_count).clamp(min=1).float()
         self.values.copy_(values)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from embloom.data.interaction_files.build import BUCKET_ROWS, bounds_of
-from embloom.data.interaction_files.cache import FILES, Interactions, open_interactions
+from embloom.data.interaction_files.cache import FILES, InteractionLog, open_interactions
 from embloom.data.interaction_files.format import InteractionColumns
 from embloom.files import line_blocks
 
@@ -54,13 +54,13 @@ def as_csv(
     return out.getvalue()
 
 
-def opened(folder: Path, name: str, content: str | bytes, workers: int = 1, kind: str = "auto") -> Interactions:
+def opened(folder: Path, name: str, content: str | bytes, workers: int = 1, kind: str = "auto") -> InteractionLog:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return open_interactions(path, InteractionColumns(), folder / "cache", workers, kind=kind)
 
 
-def triples(found: Interactions) -> list[Row]:
+def triples(found: InteractionLog) -> list[Row]:
     """All of it, person by person."""
     users = np.repeat(found.user_names, np.diff(found.offsets)).tolist()
     items = [found.item_names[item] for item in found.items.tolist()]
@@ -69,7 +69,7 @@ def triples(found: Interactions) -> list[Row]:
     return list(zip(users, items, ratings.tolist(), times.tolist(), strict=True))
 
 
-def same(one: Interactions, two: Interactions) -> bool:
+def same(one: InteractionLog, two: InteractionLog) -> bool:
     arrays = (
         (one.offsets, two.offsets), (one.items, two.items), (one.ratings, two.ratings), (one.times, two.times),
     )  # fmt: skip

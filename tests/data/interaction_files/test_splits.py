@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embloom.data.interaction_files.cache import Interactions, open_interactions
+from embloom.data.interaction_files.cache import InteractionLog, open_interactions
 from embloom.data.interaction_files.filters import InteractionFilter, some
 from embloom.data.interaction_files.format import InteractionColumns
 from embloom.data.interaction_files.matching import matched
@@ -18,12 +18,12 @@ from embloom.data.interaction_files.splits import SPLITS, HeldOut, InteractionSp
 Pair = tuple[str, str]
 
 
-def interactions(rows: Sequence[tuple[str, str, float, float]]) -> Interactions:
+def interactions(rows: Sequence[tuple[str, str, float, float]]) -> InteractionLog:
     """Interactions with ratings and times."""
     users, items = sorted({row[0] for row in rows}), sorted({row[1] for row in rows})
     ordered = sorted(rows, key=lambda row: (row[0], row[3]))
     counts = Counter(row[0] for row in rows)
-    return Interactions(
+    return InteractionLog(
         np.cumsum([0, *(counts[user] for user in users)]),
         np.array([items.index(row[1]) for row in ordered], np.int32),
         np.array([row[2] for row in ordered], np.float32),
@@ -39,7 +39,7 @@ def at_random(count: int = 400, seed: int = 0) -> list[tuple[str, str, float, fl
     return [(f"u{u}", f"i{i}", float(draws.integers(1, 6)), float(t)) for (u, i), t in zip(pairs, times, strict=True)]
 
 
-def pairs_of(found: Interactions) -> list[Pair]:
+def pairs_of(found: InteractionLog) -> list[Pair]:
     users = np.repeat(found.user_names, np.diff(found.offsets)).tolist()
     return list(zip(users, [found.item_names[item] for item in found.items.tolist()], strict=True))
 
@@ -186,7 +186,7 @@ def test_splits_that_leave_nothing() -> None:
         InteractionSplit("time")(alone)
     with pytest.raises(ValueError, match=r"test_from=1577836800: the times there are go from 0 to "):
         InteractionSplit("time", test_from="2020-01-01")(interactions(ROWS))
-    timeless = Interactions(alone.offsets, alone.items, None, None, alone.user_names, alone.item_names, {})
+    timeless = InteractionLog(alone.offsets, alone.items, None, None, alone.user_names, alone.item_names, {})
     with pytest.raises(ValueError, match=r"split=time: there is no column of times; name it, dataset\.time=NAME"):
         InteractionSplit("time")(timeless)
 
@@ -219,12 +219,12 @@ def test_filters_that_leave_nothing() -> None:
         InteractionFilter(6)(found)
     with pytest.raises(ValueError, match=r"min_item=0: it must be a positive integer"):
         InteractionFilter(min_item=0)
-    unrated = Interactions(found.offsets, found.items, None, None, found.user_names, found.item_names, {})
+    unrated = InteractionLog(found.offsets, found.items, None, None, found.user_names, found.item_names, {})
     with pytest.raises(ValueError, match=r"min_rating=3: there is no column of ratings, see dataset\.rating"):
         InteractionFilter(3)(unrated)
 
 
-def opened(path: Path, text: str) -> Interactions:
+def opened(path: Path, text: str) -> InteractionLog:
     path.write_text(text)
     return open_interactions(path, InteractionColumns(), path.parent / "cache")
 

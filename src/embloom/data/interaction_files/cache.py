@@ -33,7 +33,7 @@ FILES = ("about.json", "users.json", "items.json", "offsets.npy", "items.npy", "
 
 
 @dataclass(frozen=True)
-class Interactions:
+class InteractionLog:
     """People and what they had, person by person, within a person by time where there is one, else as in the file.
 
     Attributes:
@@ -65,7 +65,7 @@ def open_interactions(
     progress: Progress | None = None,
     kind: str = "auto",
     where: str = "dataset.path",
-) -> Interactions:
+) -> InteractionLog:
     """Opens interactions from the cache, or builds them there.
 
     Args:
@@ -139,7 +139,7 @@ def blocks_of(files: list[Path], layout: Layout, progress: Progress | None, tota
             progress(done, total)
 
 
-def opened_entry(entry: Path) -> Interactions:
+def opened_entry(entry: Path) -> InteractionLog:
     """A cache entry."""
     about, users, items = (
         json.loads((entry / f"{name}.json").read_text(encoding="utf-8")) for name in ("about", "users", "items")
@@ -147,6 +147,6 @@ def opened_entry(entry: Path) -> Interactions:
     arrays = {name: np.load(entry / f"{name}.npy", mmap_mode="r") for name in ("items", "ratings", "times")}
     ratings = arrays["ratings"] if about["ratings"] else None
     times = arrays["times"] if about["times"] else None
-    return Interactions(
+    return InteractionLog(
         np.load(entry / "offsets.npy"), arrays["items"], ratings, times, users, items, about, entry.name
     )

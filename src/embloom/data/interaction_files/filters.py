@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from embloom.assembly.parameters import numbers, positive_integers
 from embloom.data.corpus import bincount
-from embloom.data.interaction_files.cache import Interactions
+from embloom.data.interaction_files.cache import InteractionLog
 from embloom.data.interaction_files.ragged import CHUNK, offsets_of
 
 
@@ -36,7 +36,7 @@ class InteractionFilter:
         if self.min_rating is not None:
             numbers(min_rating=self.min_rating)
 
-    def __call__(self, found: Interactions) -> tuple[Interactions, str]:
+    def __call__(self, found: InteractionLog) -> tuple[InteractionLog, str]:
         """What is left, and a line on what was left out ('' where nothing was).
 
         Raises:
@@ -59,7 +59,7 @@ class InteractionFilter:
         left = some(found, alive)
         return left, "" if left is found else self.said(found, left)
 
-    def said(self, found: Interactions, left: Interactions) -> str:
+    def said(self, found: InteractionLog, left: InteractionLog) -> str:
         """What was left out."""
         options = [f"min_user={self.min_user}", f"min_item={self.min_item}"]
         named = [option for option in options if not option.endswith("=1")]
@@ -77,7 +77,7 @@ def owners(offsets: NDArray[np.int64]) -> NDArray[np.int32]:
     return np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))
 
 
-def core(found: Interactions, alive: NDArray[np.bool_], min_user: int, min_item: int) -> None:
+def core(found: InteractionLog, alive: NDArray[np.bool_], min_user: int, min_item: int) -> None:
     """Takes out of `alive`, in place, the interactions of people and items that have too few, until none has."""
     users, items = owners(found.offsets)[alive], np.asarray(found.items)[alive]
     while True:
@@ -91,7 +91,7 @@ def core(found: Interactions, alive: NDArray[np.bool_], min_user: int, min_item:
         users, items = users[keep], items[keep]
 
 
-def some(found: Interactions, kept: NDArray[np.bool_]) -> Interactions:
+def some(found: InteractionLog, kept: NDArray[np.bool_]) -> InteractionLog:
     """Some of the interactions, with those people and items only that have one.
 
     Args:
@@ -124,7 +124,7 @@ def taken(values: NDArray[Any], kept: NDArray[np.bool_], number: NDArray[np.int3
     return found
 
 
-def kept_numbers(found: Interactions, kept: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def kept_numbers(found: InteractionLog, kept: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Of each person and of each item the number that it has in `some`, or -1."""
     users = np.add.reduceat(kept, found.offsets[:-1], dtype=np.int64) > 0
     items = np.zeros(len(found.item_names), np.bool_)

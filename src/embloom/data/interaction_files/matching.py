@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embloom.artifact.readers.cells import shown
-from embloom.data.interaction_files.cache import Interactions, blocks_of
+from embloom.data.interaction_files.cache import InteractionLog, blocks_of
 from embloom.data.interaction_files.format import InteractionColumns, layout_of
 from embloom.data.interaction_files.ids import is_plain
 from embloom.data.interaction_files.parse import Parser
@@ -18,8 +18,8 @@ from embloom.files.finding import files_at
 
 
 def matched(
-    train: Interactions,
-    test: Interactions,
+    train: InteractionLog,
+    test: InteractionLog,
     columns: InteractionColumns,
     kind: str = "auto",
     where: str = "dataset.test",
@@ -75,7 +75,7 @@ def numbers_in(names: Sequence[str], known: Sequence[str]) -> NDArray[np.int32]:
     return np.array([number.get(name, -1) for name in names], np.int32)
 
 
-def had(train: Interactions, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.bool_]:
+def had(train: InteractionLog, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Which pairs are in training."""
     size = len(train.item_names)
     pairs = user.astype(np.int64) * size + item

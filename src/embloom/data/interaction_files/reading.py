@@ -15,7 +15,7 @@ from torch import Tensor
 from embloom.data.base import SPLITS, RowClasses, Split
 from embloom.data.films import Films
 from embloom.data.interaction_files.attributes import Attribute, read_attributes
-from embloom.data.interaction_files.cache import Interactions, open_interactions
+from embloom.data.interaction_files.cache import InteractionLog, open_interactions
 from embloom.data.interaction_files.features import classes_of, features_of, renamed
 from embloom.data.interaction_files.filters import InteractionFilter
 from embloom.data.interaction_files.format import InteractionColumns
@@ -99,7 +99,7 @@ class InteractionSource:
         self.describe(reading, films.attributes(train.item_names) if self.path is None else {})
         return reading
 
-    def opened(self, path: str, where: str) -> Interactions:
+    def opened(self, path: str, where: str) -> InteractionLog:
         """The interactions of a path."""
         with corpus_bar() as progress:
             return open_interactions(path, self.named, self.cache, self.workers, progress, self.format, where)
@@ -161,8 +161,8 @@ def as_tensor(array: Any) -> Tensor:
         return torch.from_numpy(array)
 
 
-def built_in(films: Films) -> Interactions:
+def built_in(films: Films) -> InteractionLog:
     """Films that people made up watched."""
     offsets = np.concatenate([[0], np.cumsum(np.bincount(films.user, minlength=len(films.people)))]).astype(np.int64)
     items = films.item.astype(np.int32)
-    return Interactions(offsets, items, films.rating, None, films.people, films.films, {}, "built-in")
+    return InteractionLog(offsets, items, films.rating, None, films.people, films.films, {}, "built-in")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embloom.assembly.parameters import choices, integers, numbers, probabilities
-from embloom.data.interaction_files.cache import Interactions
+from embloom.data.interaction_files.cache import InteractionLog
 from embloom.data.interaction_files.cells import moment_of
 from embloom.data.interaction_files.filters import kept_numbers, some
 from embloom.data.interaction_files.ragged import chunks, offsets_of, ranks_at_random
@@ -73,7 +73,7 @@ class SplitInteractions:
         said: a line each on what was left out and why.
     """
 
-    train: Interactions
+    train: InteractionLog
     held: dict[Held, HeldOut]
     said: list[str] = field(default_factory=list)
 
@@ -119,7 +119,7 @@ class InteractionSplit:
                 raise ValueError(f"{key}={getattr(self, key)}: it needs dataset.split=time")
             moment(key, getattr(self, key))
 
-    def __call__(self, found: Interactions, test: bool = True) -> SplitInteractions:
+    def __call__(self, found: InteractionLog, test: bool = True) -> SplitInteractions:
         """The splits.
 
         Args:
@@ -160,7 +160,7 @@ class InteractionSplit:
                     f"dataset.{name}_fraction=0 holds out none"
                 )
 
-    def at_random(self, found: Interactions, share: dict[int, float]) -> Marks:
+    def at_random(self, found: InteractionLog, share: dict[int, float]) -> Marks:
         """A part of each person's, whole numbers that are right on average; one at least stays."""
         marks = np.zeros(len(found.items), np.uint8)
         draws = np.random.default_rng(self.split_seed)
@@ -176,7 +176,7 @@ class InteractionSplit:
             part[rank < test[owner]] = TEST
         return marks
 
-    def lasts(self, found: Interactions, share: dict[int, float]) -> Marks:
+    def lasts(self, found: InteractionLog, share: dict[int, float]) -> Marks:
         """The last ones of each person; one at least stays."""
         marks = np.zeros(len(found.items), np.uint8)
         lengths, place = np.diff(found.offsets), found.offsets[1:] - 1
@@ -184,7 +184,7 @@ class InteractionSplit:
             marks[place[lengths > back + 1] - back] = mark
         return marks
 
-    def by_time(self, found: Interactions, share: dict[int, float]) -> Marks:
+    def by_time(self, found: InteractionLog, share: dict[int, float]) -> Marks:
         """The latest ones."""
         if found.times is None:
             raise ValueError("dataset.split=time: there is no column of times; name it, dataset.time=NAME")
@@ -204,7 +204,7 @@ class InteractionSplit:
                 raise ValueError(f"dataset.{key}={cut:.10g}: the times there are go from {low:.10g} to {high:.10g}")
         return marks
 
-    def by_user(self, found: Interactions, share: dict[int, float]) -> SplitInteractions:
+    def by_user(self, found: InteractionLog, share: dict[int, float]) -> SplitInteractions:
         """Whole people, of those that have two items at least."""
         lengths, draws = np.diff(found.offsets), np.random.default_rng(self.split_seed)
         able = draws.permutation(np.flatnonzero(lengths > 1))
@@ -229,7 +229,9 @@ class InteractionSplit:
                     result.said.append(f"{name}: {lost:,} people have fewer than two items that training has: left out")
         return result
 
-    def people(self, found: Interactions, rows: NDArray[np.int64], number: Rows, draws: np.random.Generator) -> HeldOut:
+    def people(
+        self, found: InteractionLog, rows: NDArray[np.int64], number: Rows, draws: np.random.Generator
+    ) -> HeldOut:
         """People held out whole, those who have two items that training has.
 
         Args:
@@ -270,12 +272,12 @@ def moment(key: str, value: str | float | None) -> float | None:
         raise ValueError(f"{key}={value}: it must be a date such as 2024-01-31, or seconds since 1970") from None
 
 
-def training(found: Interactions, marks: Marks) -> Interactions:
+def training(found: InteractionLog, marks: Marks) -> InteractionLog:
     """The training matrix; times have done their work, and would be the larger half of it."""
     return some(replace(found, times=None), marks == TRAIN)
 
 
-def held_out(found: Interactions, marks: Marks) -> SplitInteractions:
+def held_out(found: InteractionLog, marks: Marks) -> SplitInteractions:
     """Splits of interactions that are marked; those of people or items that training has not are left out."""
     result = SplitInteractions(training(found, marks), {})
     users, items = kept_numbers(found, marks == TRAIN)
