@@ -177,6 +177,16 @@ class Dataset(LightningDataModule):
         """Where the training takes place."""
         return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
 
+    def home(self, columns: Mapping[str, Tensor]) -> torch.device:
+        """Where columns are kept: on the GPU that trains, where they fit into half of its free memory (or are told
+        to)."""
+        device = self.device()
+        if device.type != "cuda" or self.resident is False:
+            return torch.device("cpu")
+        size = sum(column.nbytes for column in columns.values())
+        too_large = self.resident == "auto" and size > torch.cuda.mem_get_info(device)[0] / 2
+        return torch.device("cpu") if too_large else device
+
     def process(self, every_rank: bool) -> tuple[int, int]:
         """The number of this process, and of all, among which a split is parted."""
         trainer = self.trainer if not every_rank else None

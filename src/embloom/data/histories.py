@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from embloom.data.batches import Order
+from embloom.data.batches import Batches, Order
 from embloom.encoders.ragged import owners, rows_of
 
 LONGEST = 1024  # items of a person in one batch; the rest makes rows of its own
 
 
-class Histories:
+class Histories(Batches):
     """Iterates over rows of people, and can be resumed inside an epoch.
 
     A batch has `item` (P,), the other columns of interactions (P,), `owner` (P,), which row of the batch each belongs
@@ -27,13 +27,8 @@ class Histories:
     """
 
     def __init__(self, user: Tensor, offsets: Tensor, columns: Mapping[str, Tensor], order: Order) -> None:
-        self.user, self.offsets, self.columns = user, offsets, dict(columns)
-        # Lightning looks for these two on every loader, to set the epoch and to warn of shuffled validation.
-        self.sampler = order
-        self.batch_sampler = None
-
-    def __len__(self) -> int:
-        return len(self.sampler)
+        super().__init__(columns, order)
+        self.user, self.offsets = user, offsets
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         device = self.user.device
@@ -43,14 +38,6 @@ class Histories:
             for name, column in self.columns.items():
                 batch[name], offsets = rows_of(column, self.offsets, rows)
             yield {**batch, "owner": owners(offsets), "user": self.user[rows].long()}
-
-    def state_dict(self) -> dict[str, int]:
-        """Part of Lightning's protocol for loaders that resume; the position itself is the module's to say."""
-        return {"batch": self.sampler.start}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Makes the next epoch begin at batch `state["batch"]`."""
-        self.sampler.start = state["batch"]
 
 
 def cut(user: Tensor, offsets: Tensor, longest: int = LONGEST) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,6 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from embloom.data.base import Dataset, Split, digest_of
@@ -104,10 +103,5 @@ class InMemoryDataset(Dataset):
 
     def placed(self, columns: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The columns on the GPU that trains, where they fit into half of its free memory (or are told to)."""
-        device = self.device()
-        if device.type != "cuda" or self.resident is False:
-            return dict(columns)
-        size = sum(column.nbytes for column in columns.values())
-        if self.resident == "auto" and size > torch.cuda.mem_get_info(device)[0] / 2:
-            return dict(columns)
+        device = self.home(columns)
         return {name: column.to(device) for name, column in columns.items()}

@@ -16,12 +16,11 @@ from embloom.data.interaction_files.format import FORMATS, InteractionColumns
 from embloom.data.interaction_files.reading import InteractionSource
 from embloom.data.interaction_files.splits import InteractionSplit
 from embloom.data.text import default_cache
-from embloom.encoders.ragged import owners, rows_of
+from embloom.encoders.ragged import counts_of, owners, rows_of
 from embloom.threads import give_back_cores, keep_cores
 
 ALL = "all"
 WAYS = ("interaction", "last", "time")
-CHUNK = 1 << 24
 
 
 class Interactions(Dataset):
@@ -165,15 +164,6 @@ class Interactions(Dataset):
         placed = {name: column.to(device) for name, column in columns.items()}
         return Histories(user.to(device), offsets.to(device), placed, order)
 
-    def home(self, columns: dict[str, Tensor]) -> torch.device:
-        """Where columns are kept: on the GPU that trains, where they fit into half of its free memory."""
-        device = self.device()
-        if device.type != "cuda" or self.resident is False:
-            return torch.device("cpu")
-        size = sum(column.nbytes for column in columns.values())
-        fits = self.resident is True or size < torch.cuda.mem_get_info(device)[0] / 2
-        return device if fits else torch.device("cpu")
-
     def transform(self, batch: Batch, phase: Phase) -> Batch:
         """Adds noise, and what of it people had; see the class."""
         if phase == "embed":
@@ -222,11 +212,6 @@ class Interactions(Dataset):
         histories = {split: {"values": h.values, "offsets": h.offsets} for split, h in self.histories.items()}
         ratings = {split: {"rating": rating} for split, rating in self.ratings.items()}
         return digest_of(histories) + digest_of(ratings)  # type: ignore[arg-type]
-
-
-def counts_of(values: Tensor, count: int) -> Tensor:
-    """How often each number below `count` is among values (P,), which may be a mapped file: (count,)."""
-    return torch.stack([torch.bincount(part, minlength=count) for part in values.split(CHUNK)]).sum(0)
 
 
 def draw_noise(chance: Tensor, count: int) -> tuple[Tensor, Tensor]:

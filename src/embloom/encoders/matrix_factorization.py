@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embloom.assembly.parameters import numbers
-from embloom.encoders.ragged import owners
+from embloom.encoders.ragged import counts_of, means
 from embloom.encoders.recommender import Tables
 
-PEOPLE, HISTORY = 4096, 1 << 24  # at a time
+PEOPLE = 4096  # at a time
 
 
 class MatrixFactorization(Tables):
@@ -68,9 +68,7 @@ class MatrixFactorization(Tables):
 
     def lengths(self) -> Tensor:
         """(items, 1), what `popularity` makes of how many had each in training."""
-        counts = sum(torch.bincount(part, minlength=self.items_count) for part in self.history.split(HISTORY))
-        assert isinstance(counts, Tensor)
-        return (counts[:, None] + 1.0) ** self.popularity
+        return (counts_of(self.history, self.items_count)[:, None] + 1.0) ** self.popularity
 
     def fold_in(self, items: Tensor, offsets: Tensor) -> Tensor:
         """The mean of the items' vectors takes the place of a person's; see `Recommender.fold_in`."""
@@ -107,10 +105,3 @@ class MatrixFactorization(Tables):
         noises = items if noise is None else items.index_select(0, noise)
         tables = {} if self.training else self.tables()
         return {**tables, "user_vector": people, "item_vector": liked, "noise_vector": noises, "score": score}
-
-
-def means(table: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
-    """The mean of some rows of a table (N, D) for each of several lists of them (P,), (B + 1,): (B, D), 0 for none."""
-    total = table.new_zeros(len(offsets) - 1, table.shape[1])
-    total = total.index_add(0, owners(offsets), table.index_select(0, rows))
-    return total / offsets.diff().clamp(min=1)[:, None]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+CHUNK = 1 << 24  # numbers that are counted at a time
+
 
 @dataclass(frozen=True)
 class Ragged:
@@ -53,3 +55,15 @@ def rows_of(values: Tensor, offsets: Tensor, rows: Tensor) -> tuple[Tensor, Tens
 def owners(offsets: Tensor) -> Tensor:
     """(N + 1,) where each row begins, and the end -> (P,) the row of each value."""
     return torch.repeat_interleave(torch.arange(len(offsets) - 1, device=offsets.device), offsets.diff())
+
+
+def means(table: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
+    """The mean of some rows of a table (N, D) for each of several lists of them (P,), (B + 1,): (B, D), 0 for none."""
+    total = table.new_zeros(len(offsets) - 1, table.shape[1])
+    total = total.index_add(0, owners(offsets), table.index_select(0, rows))
+    return total / offsets.diff().clamp(min=1)[:, None]
+
+
+def counts_of(values: Tensor, count: int) -> Tensor:
+    """How often each number below `count` is among values (P,), which may be a mapped file: (count,)."""
+    return torch.stack([torch.bincount(part, minlength=count) for part in values.split(CHUNK)]).sum(0)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from embloom.assembly.parameters import positive_integers
 from embloom.encoders.base import Encoder
-from embloom.encoders.ragged import owners, rows_of
+from embloom.encoders.ragged import means, rows_of
 
 
 class Recommender(Encoder):
@@ -101,8 +101,7 @@ class Tables(Recommender):
     def fold_in(self, items: Tensor, offsets: Tensor) -> Tensor:
         """The mean of the items' vectors takes the place of a person's; see `Recommender.fold_in`."""
         table = self.tables()["items"]
-        total = table.new_zeros(len(offsets) - 1, table.shape[1]).index_add_(0, owners(offsets), table[items])
-        return total / offsets.diff().clamp(min=1)[:, None] @ table.T
+        return means(table, items, offsets) @ table.T
 
     def forward(
         self, user: Tensor, item: Tensor, owner: Tensor | None = None, noise: Tensor | None = None

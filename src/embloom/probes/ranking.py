@@ -9,7 +9,7 @@ from torch import Tensor
 
 from embloom.assembly.parameters import positive_integers
 from embloom.encoders.base import Encoder
-from embloom.encoders.ragged import Ragged, owners
+from embloom.encoders.ragged import Ragged, counts_of, owners
 from embloom.probes.base import Frozen, Probe
 
 SCORES = 1 << 22  # at a time, so that they stay near the processor
@@ -47,9 +47,8 @@ class Ranking(Probe):
         if frozen.scores is None or not frozen.histories:
             raise ValueError("there are no people and items to rank: use dataset=interactions")
         *known, wanted = frozen.histories
-        popularity = torch.zeros(len(frozen.keys["items"]), dtype=torch.int64)
-        for part in known:
-            popularity += torch.bincount(part.values, minlength=len(popularity))
+        items = len(frozen.keys["items"])
+        popularity = torch.stack([counts_of(part.values, items) for part in known]).sum(0)
         # A split that another one stands in for has been seen, and yet is what is to be found.
         seen = [part for part in known if part.values.data_ptr() != wanted.values.data_ptr()]
         found = self.measured(frozen.scores, seen, wanted, popularity)
