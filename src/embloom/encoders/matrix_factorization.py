@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from embloom.assembly.parameters import numbers
 from embloom.encoders.ragged import counts_of, means
-from embloom.encoders.recommender import Tables
+from embloom.encoders.recommender import Tables, scored
 
 PEOPLE = 4096  # at a time
 
@@ -98,10 +98,10 @@ class MatrixFactorization(Tables):
         """See `Tables.forward`; in training without the tables."""
         items = self.scaled(self.item)
         people, liked = self.people(user, items), items.index_select(0, item)
-        score = ((people if owner is None else people.index_select(0, owner)) * liked).sum(1)
+        found = scored(people, liked, items if noise is None else items.index_select(0, noise), owner)
         if self.biases:
             whose = user if owner is None else user[owner]
-            score = score + self.biases["item"][item] + self.biases["user"][whose] + self.biases["all"]
-        noises = items if noise is None else items.index_select(0, noise)
-        tables = {} if self.training else self.tables()
-        return {**tables, "user_vector": people, "item_vector": liked, "noise_vector": noises, "score": score}
+            found["score"] = (
+                found["score"] + self.biases["item"][item] + self.biases["user"][whose] + self.biases["all"]
+            )
+        return found if self.training else {**self.tables(), **found}

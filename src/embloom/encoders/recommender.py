@@ -120,5 +120,11 @@ class Tables(Recommender):
         tables = self.tables()
         people, liked = tables["users"][user], tables["items"][item]
         noises = tables["items"] if noise is None else tables["items"][noise]
-        score = ((people if owner is None else people[owner]) * liked).sum(1)
-        return {**tables, "user_vector": people, "item_vector": liked, "noise_vector": noises, "score": score}
+        return {**tables, **scored(people, liked, noises, owner)}
+
+
+def scored(people: Tensor, liked: Tensor, noises: Tensor, owner: Tensor | None) -> dict[str, Tensor]:
+    """The vectors of people, of what they had and of noise as `Tables.forward` returns them, and the score of each
+    pair."""
+    score = ((people if owner is None else people.index_select(0, owner)) * liked).sum(1)
+    return {"user_vector": people, "item_vector": liked, "noise_vector": noises, "score": score}

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embloom.assembly.parameters import numbers, positive_integers, probabilities
-from embloom.encoders.recommender import Tables
+from embloom.encoders.recommender import Tables, scored
 
 
 class TwoTower(Tables):
@@ -86,9 +86,7 @@ class TwoTower(Tables):
         if not self.training:
             return super().forward(user, item, owner, noise)
         people, liked = self.scaled(self.user_side(user)), self.scaled(self.item_side(item))
-        noises = self.scaled(self.item_side(noise))
-        score = ((people if owner is None else people[owner]) * liked).sum(1)
-        return {"user_vector": people, "item_vector": liked, "noise_vector": noises, "score": score}
+        return scored(people, liked, self.scaled(self.item_side(noise)), owner)
 
 
 class Side(nn.Module):
