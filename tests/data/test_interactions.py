@@ -13,6 +13,7 @@ from embloom.assembly.wiring import Wire
 from embloom.data.histories import cut
 from embloom.data.interactions import Interactions
 from embloom.encoders.matrix_factorization import MatrixFactorization
+from embloom.encoders.popularity import Popularity
 from embloom.probes.base import freeze
 from embloom.probes.ranking import Ranking
 
@@ -151,3 +152,32 @@ def test_what_is_not_held_out_has_a_stand_in(tmp_path: Path, held: dict[str, flo
     encoder = MatrixFactorization(sizes, dataset.supplies["history"], dataset.supplies["history_offsets"], dim=2).eval()
     frozen = freeze(Wire(encoder, None, "encoder"), encoder, dataset, device=torch.device("cpu"), score=split)
     assert Ranking(240)(frozen)["recall_at_240"] == 1.0
+
+
+def test_people_held_out_whole_are_known_by_a_part_only(tmp_path: Path) -> None:
+    """Training has nothing of them; what is to be found is not known, and figures are those of folding in."""
+    dataset = made(tmp_path, split="user", known=0.5)
+    everybody = made(tmp_path, val_fraction=0.0, test_fraction=0.0)
+    assert not set(dataset.keys()["user"]) & set(held_out_names(dataset, everybody))
+    encoder = Popularity(dataset.sizes, **{k: dataset.supplies[k] for k in ("history", "history_offsets")})
+    encoder.fit([])
+    wire = Wire(encoder, {"user": "user"}, "encoder")
+    asked = freeze(wire, encoder, dataset, device=torch.device("cpu"), score="test").recommending
+    assert asked is not None
+    had, wanted = dataset.newcomers["test"]
+    counts = torch.bincount(dataset.supplies["history"], minlength=dataset.sizes["item"]).float()
+    for person in range(len(had.offsets) - 1):
+        known, hidden = (set(part.pairs(torch.tensor([person]))[1].tolist()) for part in (had, wanted))
+        assert known
+        assert hidden
+        assert not known & hidden
+        assert abs(len(known) - len(hidden)) <= 1
+        torch.testing.assert_close(asked.scores(torch.tensor([person]))[0], counts)
+    assert Ranking(20)(freeze(wire, encoder, dataset, device=torch.device("cpu"), score="test"))["recall_at_20"] > 0
+
+
+def held_out_names(dataset: Interactions, everybody: Interactions) -> list[str]:
+    """Who is not in a dataset's training, of all; they are as many as are held out."""
+    found = sorted(set(everybody.keys()["user"]) - set(dataset.keys()["user"]))
+    assert len(found) == sum(len(had.offsets) - 1 for had, _ in dataset.newcomers.values())
+    return found

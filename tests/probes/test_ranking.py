@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from embloom.encoders.ragged import Ragged
-from embloom.probes.base import Frozen
+from embloom.probes.base import Frozen, Recommending
 from embloom.probes.ranking import Ranking, best_columns
 
 PEOPLE, ITEMS = 30, 400
@@ -30,8 +30,10 @@ def frozen() -> tuple[Frozen, torch.Tensor, list[dict[str, torch.Tensor]]]:
     test = {name: column[keep] for name, column in test.items()}
     keys = {"users": [str(i) for i in range(PEOPLE)], "items": [str(i) for i in range(ITEMS)]}
     parts = [train, val, test]
-    case = Frozen({}, {}, {}, keys=keys, scores=lambda user: scores[user].clone(), histories=[*map(ragged, parts)])
-    return case, scores, parts
+    *seen, wanted = map(ragged, parts)
+    popularity = torch.bincount(torch.cat([train["item"], val["item"]]), minlength=ITEMS)
+    asked = Recommending(lambda user: scores[user].clone(), seen, wanted, popularity)
+    return Frozen({}, {}, {}, keys=keys, recommending=asked), scores, parts
 
 
 def ragged(pairs: dict[str, torch.Tensor]) -> Ragged:

@@ -50,6 +50,7 @@ class Dataset(LightningDataModule):
             values, or tensors.
         row_classes: column -> attribute -> what is known of the rows of tables over it (a film's genre).
         histories: of people and items, what each person had, by split.
+        newcomers: of people that training never saw, what they had, and what they should be shown, by split.
         reader: how raw inputs become columns, so that the artifact can encode new ones; None: rows of numbers.
         locations: options that say where the data is; a resume may change them.
         no_effect: options that change no result.
@@ -64,6 +65,7 @@ class Dataset(LightningDataModule):
     supplies: dict[str, Any]
     row_classes: dict[str, dict[str, RowClasses]]
     histories: dict[Split, Ragged]
+    newcomers: dict[Split, tuple[Ragged, Ragged]]
     reader: Reader | None = None
     locations: ClassVar[tuple[str, ...]] = ("root", "path")
     no_effect: ClassVar[tuple[str, ...]] = ("resident",)
@@ -78,7 +80,7 @@ class Dataset(LightningDataModule):
         choices((True, False, "auto"), resident=resident)
         self.batch_size, self.resident, self.seed = batch_size, resident, seed
         self.sizes, self.names, self.supplies = {}, {}, {}
-        self.row_classes, self.histories = {}, {}
+        self.row_classes, self.histories, self.newcomers = {}, {}, {}
 
     # -- what a subclass says
 

@@ -20,7 +20,6 @@ from embloom.encoders.ragged import counts_of, owners, rows_of
 from embloom.threads import give_back_cores, keep_cores
 
 ALL = "all"
-WAYS = ("interaction", "last", "time")
 
 
 class Interactions(Dataset):
@@ -40,7 +39,7 @@ class Interactions(Dataset):
         format: `table`, `lines`, or `auto`.
         items, users: tables of what is known of items and people, with a column of ids (`items_id`, `users_id`).
         title: the column of `items` that they are called by instead of their ids.
-        split, val_fraction, test_fraction, val_from, test_from, split_seed: see `InteractionSplit`.
+        split, val_fraction, test_fraction, val_from, test_from, known, split_seed: see `InteractionSplit`.
         min_user, min_item, min_rating: see `InteractionFilter`.
         negatives: noise items a step, or `all`.
         noise_exponent: noise is drawn by how many had an item, to this power.
@@ -74,6 +73,7 @@ class Interactions(Dataset):
         test_fraction: float = 0.1,
         val_from: str | float | None = None,
         test_from: str | float | None = None,
+        known: float = 0.8,
         split_seed: int = 0,
         min_user: int = 1,
         min_item: int = 1,
@@ -88,7 +88,6 @@ class Interactions(Dataset):
         super().__init__(batch_size, resident, seed)
         positive_integers(workers=workers)
         choices(FORMATS, format=format)
-        choices(WAYS, split=split)
         if negatives != ALL:
             if not isinstance(negatives, int):
                 raise ValueError(f"negatives={negatives}: it must be {ALL}, or a positive integer")
@@ -102,9 +101,7 @@ class Interactions(Dataset):
             InteractionColumns(user, item, rating, time),
             format,
             InteractionFilter(min_rating, min_user, min_item),
-            InteractionSplit(
-                split, val_fraction, test_fraction, test_from=test_from, val_from=val_from, split_seed=split_seed
-            ),
+            InteractionSplit(split, val_fraction, test_fraction, test_from, val_from, known, split_seed),
             {"item": (items, items_id), "user": (users, users_id)},
             title,
             workers,
@@ -118,7 +115,7 @@ class Interactions(Dataset):
     def measure(self) -> None:
         """Reads and parts the interactions: they say how many people and items there are."""
         found = self.source.read()
-        self.histories, self.ratings = found.histories, found.ratings
+        self.histories, self.newcomers, self.ratings = found.histories, found.newcomers, found.ratings
         self.names_of, self.row_classes = found.names, found.classes
         users, items = len(self.names_of["user"]), len(self.names_of["item"])
         if self.negatives != ALL and int(self.negatives) >= items:
@@ -211,7 +208,15 @@ class Interactions(Dataset):
         """A hash of every pair and rating."""
         histories = {split: {"values": h.values, "offsets": h.offsets} for split, h in self.histories.items()}
         ratings = {split: {"rating": rating} for split, rating in self.ratings.items()}
-        return digest_of(histories) + digest_of(ratings)  # type: ignore[arg-type]
+        newcomers = {
+            split: {
+                f"{what}_{name}": column
+                for what, part in zip(("had", "wanted"), both, strict=True)
+                for name, column in vars(part).items()
+            }
+            for split, both in self.newcomers.items()
+        }
+        return "".join(digest_of(part) for part in (histories, ratings, newcomers) if part)  # type: ignore[arg-type]
 
 
 def draw_noise(chance: Tensor, count: int) -> tuple[Tensor, Tensor]:

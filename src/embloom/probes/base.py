@@ -12,7 +12,8 @@ from torch import Tensor
 from embloom.assembly.wiring import Wire
 from embloom.data.base import SPLITS, Dataset, RowClasses, Split, encoded
 from embloom.encoders.base import Encoder
-from embloom.encoders.ragged import Ragged
+from embloom.encoders.ragged import Ragged, counts_of, rows_of
+from embloom.encoders.recommender import Recommender
 
 
 class EncodedSplit(Mapping[str, Tensor]):
@@ -57,6 +58,23 @@ class EncodedSplit(Mapping[str, Tensor]):
         return len(self.names)
 
 
+@dataclass(frozen=True)
+class Recommending:
+    """What each person of a split is to be shown.
+
+    Attributes:
+        scores: numbers of people (B,) -> scores of all items (B, items).
+        seen: what each had already, and is not shown again.
+        wanted: what is to be found.
+        popularity: (items,) how many had each.
+    """
+
+    scores: Callable[[Tensor], Tensor]
+    seen: Sequence[Ragged]
+    wanted: Ragged
+    popularity: Tensor
+
+
 @dataclass
 class Frozen:
     """An embedding that no longer changes.
@@ -68,10 +86,8 @@ class Frozen:
         tables: layers that are tables of the encoder (rows, width).
         keys: table, or column -> what its rows are called.
         activations: the layers that are made of a sample.
-        scores: of an encoder that recommends, numbers of people (B,) -> scores of all items (B, items).
         row_classes: table -> attribute -> what is known of its rows.
-        histories: of people and items, what each person had: in training, in validation where the test is scored, and
-            in the split that is scored.
+        recommending: of an encoder that recommends, what is to be found, and how it scores.
     """
 
     fit: Mapping[str, Tensor]
@@ -80,9 +96,8 @@ class Frozen:
     tables: dict[str, Tensor] = field(default_factory=dict)
     keys: dict[str, list[str]] = field(default_factory=dict)
     activations: list[str] = field(default_factory=lambda: ["embedding"])
-    scores: Callable[[Tensor], Tensor] | None = None
-    histories: Sequence[Ragged] = ()
     row_classes: Mapping[str, Mapping[str, RowClasses]] = field(default_factory=dict)
+    recommending: Recommending | None = None
 
     def layers(self, wanted: str | Sequence[str]) -> list[str]:
         """The names of the layers to probe: `all`, one name or several.
@@ -170,7 +185,6 @@ def freeze(encode: Wire, encoder: Encoder, dataset: Dataset, *, device: torch.de
     """
     names = [*dataset.sizes, *encoder.sizes]
     fit, scored = (EncodedSplit(dataset, split, encode, names, device) for split in ("train", score))
-    histories = [dataset.histories[split] for split in SPLITS[: SPLITS.index(score) + 1] if dataset.histories]
     tables = {name: table.detach() for name, table in encoder.tables().items()}
     keys = {**dataset.keys(), **table_keys(encoder, dataset)}
     return Frozen(
@@ -180,10 +194,31 @@ def freeze(encode: Wire, encoder: Encoder, dataset: Dataset, *, device: torch.de
         tables,
         keys,
         encoder.activations(),
-        (lambda user: encoder.scores(user.to(device))) if encoder.recommends else None,
-        histories,
         {table: dataset.row_classes[c] for table, c in encoder.rows.items() if c in dataset.row_classes},
+        recommending(encoder, dataset, device, score),
     )
+
+
+def recommending(encoder: Encoder, dataset: Dataset, device: torch.device, score: Split) -> Recommending | None:
+    """What people of a split are to be shown; None where the encoder or the dataset knows no items."""
+    if not encoder.recommends or not dataset.histories:
+        return None
+    items = dataset.sizes["item"]
+    if score in dataset.newcomers:
+        if not isinstance(encoder, Recommender):
+            raise ValueError(f"{type(encoder).__name__} knows the people it was trained with only: use another split")
+        had, wanted = dataset.newcomers[score]
+
+        def folded(people: Tensor) -> Tensor:
+            values, offsets = rows_of(had.values, had.offsets, people)
+            return encoder.fold_in(values.to(device), offsets.to(device))
+
+        return Recommending(folded, [had], wanted, counts_of(dataset.histories["train"].values, items))
+    *known, wanted = (dataset.histories[split] for split in SPLITS[: SPLITS.index(score) + 1])
+    popularity = torch.stack([counts_of(part.values, items) for part in known or [wanted]]).sum(0)
+    # A split that another one stands in for has been seen, and yet is what is to be found.
+    seen = [part for part in known if part.values.data_ptr() != wanted.values.data_ptr()]
+    return Recommending(lambda people: encoder.scores(people.to(device)), seen, wanted, popularity)
 
 
 def table_keys(encoder: Encoder, dataset: Dataset) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from embloom.assembly.parameters import positive_integers
 from embloom.encoders.base import Encoder
-from embloom.encoders.ragged import Ragged, counts_of, owners
+from embloom.encoders.ragged import Ragged, owners
 from embloom.probes.base import Frozen, Probe
 
 SCORES = 1 << 22  # at a time, so that they stay near the processor
@@ -44,15 +44,11 @@ class Ranking(Probe):
 
     def __call__(self, frozen: Frozen) -> dict[str, float]:
         """See the class: `recall_at_20`, `ndcg_at_20`, ..."""
-        if frozen.scores is None or not frozen.histories:
+        asked = frozen.recommending
+        if asked is None:
             raise ValueError("there are no people and items to rank: use dataset=interactions")
-        *known, wanted = frozen.histories
-        items = len(frozen.keys["items"])
-        popularity = torch.stack([counts_of(part.values, items) for part in known]).sum(0)
-        # A split that another one stands in for has been seen, and yet is what is to be found.
-        seen = [part for part in known if part.values.data_ptr() != wanted.values.data_ptr()]
-        found = self.measured(frozen.scores, seen, wanted, popularity)
-        popular = self.popular(seen, wanted, popularity)
+        found = self.measured(asked.scores, asked.seen, asked.wanted, asked.popularity)
+        popular = self.popular(asked.seen, asked.wanted, asked.popularity)
         baseline = {f"{name}_popular": v for name, v in popular.items() if name.startswith(("recall", "ndcg"))}
         return {**found, **baseline}
 

@@ -36,6 +36,7 @@ class Reading:
         histories: of each split what each person had, int32.
         ratings: of each split (P,), if there are any.
         names: `user` and `item` -> what they are called.
+        newcomers: see `Dataset.newcomers`.
         features: the same -> (N, F) what is known of them.
         classes: the same -> attribute -> classes.
     """
@@ -43,6 +44,7 @@ class Reading:
     histories: dict[Split, Ragged]
     ratings: dict[Split, Tensor]
     names: dict[str, list[str]]
+    newcomers: dict[Split, tuple[Ragged, Ragged]]
     features: dict[str, Tensor] = field(default_factory=dict)
     classes: dict[str, dict[str, RowClasses]] = field(default_factory=dict)
 
@@ -88,14 +90,20 @@ class InteractionSource:
             held["test"], lines = matched(train, test, self.named, self.format)
             for line in lines:
                 say(line)
+        newcomers: dict[Split, tuple[Ragged, Ragged]] = {}
         for split, some in held.items():
+            if some.people is not None:
+                wanted, _ = by_person(some, len(some.people.names))
+                newcomers[split] = Ragged(as_tensor(some.people.items), as_tensor(some.people.offsets)), wanted
+                continue
             histories[split], found_ratings = by_person(some, len(train.user_names))
             if found_ratings is not None:
                 ratings[split] = found_ratings
         for name in SPLITS:
             if name not in histories:
-                stand_in(name, histories, ratings)
-        reading = Reading(histories, ratings, {"user": train.user_names, "item": train.item_names})
+                stand_in(name, histories, ratings, name in newcomers)
+        names = {"user": train.user_names, "item": train.item_names}
+        reading = Reading(histories, ratings, names, newcomers)
         self.describe(reading, films.attributes(train.item_names) if self.path is None else {})
         return reading
 
@@ -128,17 +136,27 @@ class InteractionSource:
                 reading.names[column] = renamed(reading.names[column], titles)
 
 
-def stand_in(split: Split, histories: dict[Split, Ragged], ratings: dict[Split, Tensor]) -> None:
+def stand_in(split: Split, histories: dict[Split, Ragged], ratings: dict[Split, Tensor], whole: bool) -> None:
     """Where nothing is held out for a split, another one takes its place: validation that of the test, or else some
-    people of the training."""
-    source: Split = "val" if split == "test" and "val" in histories else "train"
-    if source == "val":
+    people of the training.
+
+    Args:
+        split: which one.
+        histories: where it is added.
+        ratings: where its ratings are added, if there are any.
+        whole: people are held out whole for it.
+    """
+    source: Split = "val" if split == "test" and "val" in histories and not whole else "train"
+    if whole:
+        say(f"{split}: rankings are of people that training has not; {split}/loss is of pairs that training has")
+    elif source == "val":
         say("nothing is held out for the test: the figures of the test are those of validation")
         histories[split] = histories[source]
         if source in ratings:
             ratings[split] = ratings[source]
         return
-    say(f"nothing is held out for {split}: {split}/loss and its figures are of pairs that training has")
+    else:
+        say(f"nothing is held out for {split}: {split}/loss and its figures are of pairs that training has")
     train = histories["train"]
     last = max(1, int(torch.searchsorted(train.offsets, STAND_IN)))
     count = int(train.offsets[last])
