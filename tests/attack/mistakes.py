@@ -14,6 +14,7 @@ SHORT = ("trainer=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=1")
 # What else a command with an option of a group takes, so that only the mistake is one.
 WITH: dict[str, tuple[str, ...]] = {
     "dataset=color_shape": ("encoder=conv", "loss=color"),
+    "dataset=baskets": ("experiment=item2vec", "dataset.cache=cache"),
     "dataset=text": ("encoder=skipgram", "loss=negative_sampling", "optimizer=rowwise_adagrad", "dataset.cache=cache"),
     "dataset=labelled_text": ("encoder=bag_of_embeddings", "dataset.path=texts/t.csv"),
     "dataset=image_folder": ("dataset.root=images", "encoder.layers=auto-8-auto"),

@@ -114,12 +114,7 @@ class Text(Dataset):
 
     def measure(self) -> None:
         """Opens or builds the corpus, whose vocabulary is the size of the encoder's tables."""
-        if self.path is None:
-            given = self.documents if self.documents is not None else documents()
-            self.corpus = corpus_of(given, self.options, self.cache)
-        else:
-            with corpus_bar() as progress:
-                self.corpus = open_corpus(self.path, self.options, self.cache, self.workers, progress)
+        self.corpus = self.opened()
         if bad := self.corpus.about["bad_bytes"]:
             print(f"warning: {bad:,} undecodable byte sequences in {self.path} were read as separators")
         most = max(1, len(self.corpus.tokens) // STEPS // self.block) * self.block
@@ -127,8 +122,18 @@ class Text(Dataset):
         count = len(self.corpus.words)
         width = self.block + self.negatives
         self.sizes = {"token": count, "context_token": count, "positives": self.block, "log_noise": width}
+
+    def opened(self) -> Corpus:
+        """The corpus; and sets the reader of new texts."""
+        if self.path is None:
+            given = self.documents if self.documents is not None else documents()
+            found = corpus_of(given, self.options, self.cache)
+        else:
+            with corpus_bar() as progress:
+                found = open_corpus(self.path, self.options, self.cache, self.workers, progress)
         text = self.options.text
-        self.reader = TextReader(text.pattern, text.lowercase, text.tokenizer, self.corpus.words)
+        self.reader = TextReader(text.pattern, text.lowercase, text.tokenizer, found.words)
+        return found
 
     def setup(self, stage: str | None = None) -> None:
         """Splits the documents and prepares what is drawn."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,10 +74,9 @@ class InteractionSource:
         Raises:
             ValueError: something cannot be read, or nothing is left.
         """
-        films = Films()
-        found, said = self.keep(built_in(films) if self.path is None else self.opened(self.path, "dataset.path"))
+        found, known = self.log()
         parts = self.split(found, test=self.test is None)
-        for line in filter(None, (said, *parts.said)):
+        for line in parts.said:
             say(line)
         train = parts.train
         histories: dict[Split, Ragged] = {"train": Ragged(as_tensor(train.items), as_tensor(train.offsets))}
@@ -104,18 +103,27 @@ class InteractionSource:
                 stand_in(name, histories, ratings, name in newcomers)
         names = {"user": train.user_names, "item": train.item_names}
         reading = Reading(histories, ratings, names, newcomers)
-        self.describe(reading, films.attributes(train.item_names) if self.path is None else {})
+        self.describe(reading, known)
         return reading
+
+    def log(self) -> tuple[InteractionLog, Callable[[list[str]], Mapping[str, Attribute]]]:
+        """Those interactions that are wanted, and what is known of items by themselves, by their names."""
+        films = Films()
+        found, said = self.keep(built_in(films) if self.path is None else self.opened(self.path, "dataset.path"))
+        if said:
+            say(said)
+        return found, films.attributes if self.path is None else lambda names: {}
 
     def opened(self, path: str, where: str) -> InteractionLog:
         """The interactions of a path."""
         with corpus_bar() as progress:
             return open_interactions(path, self.named, self.cache, self.workers, progress, self.format, where)
 
-    def describe(self, reading: Reading, known: Mapping[str, Attribute]) -> None:
-        """Adds what is known of items and people; items are called by their titles where that is wanted."""
+    def describe(self, reading: Reading, known: Callable[[list[str]], Mapping[str, Attribute]]) -> None:
+        """Adds what is known of items and people, also beside the tables; items are called by their titles where that
+        is wanted."""
         for column, (path, key) in self.tables.items():
-            attributes = dict(known) if column == "item" else {}
+            attributes = dict(known(reading.names[column])) if column == "item" else {}
             if path is not None:
                 attributes, lines = read_attributes(
                     Path(path), reading.names[column], column, key, f"dataset.{column}s"
