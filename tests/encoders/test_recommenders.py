@@ -40,7 +40,8 @@ ENCODERS = {
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_training_and_ranking_agree(name: str) -> None:
-    """The score of a pair in a batch is that in the scores of all items."""
+    """The score of a pair in a batch is that in the scores of all items; in training it may leave the pair's item out
+    of the person, who is else the same."""
     torch.manual_seed(0)
     encoder: Tables = ENCODERS[name]()
     with torch.no_grad():
@@ -51,7 +52,10 @@ def test_training_and_ranking_agree(name: str) -> None:
         encoder.item_side.drop_own = encoder.user_side.drop_own = 0.0
     for mode in (True, False):
         encoder.train(mode)
-        found = encoder(user=user, item=item, owner=owner, noise=None)["score"]
+        batch = encoder(user=user, item=item, owner=owner, noise=None)
+        found = batch["score"]
+        if mode and name == "blended":
+            found = (batch["user_vector"][owner] * batch["item_vector"]).sum(1)
         torch.testing.assert_close(found, encoder.eval().scores(user[owner]).gather(1, item[:, None])[:, 0])
 
 
@@ -70,6 +74,32 @@ def test_somebody_new_is_the_mean_of_what_they_had() -> None:
     found = encoder.fold_in(torch.tensor([4, 1, 2]), torch.tensor([0, 1, 3]))
     mean = torch.stack([items[4], items[[1, 2]].mean(0)])
     torch.testing.assert_close(found, torch.nn.functional.normalize(mean, dim=1) @ items.T)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_training_finds_an_item_from_the_others(normalize: bool) -> None:
+    """The person of a pair is who they would be had they not had its item; noise sees all of them."""
+    torch.manual_seed(0)
+    encoder = MatrixFactorization(**given(), dim=4, blend=0.7, normalize=normalize)
+    history, offsets = given()["history"].tolist(), given()["history_offsets"].tolist()
+    user = torch.tensor([3, 0, 1])
+    had = [history[offsets[u] : offsets[u + 1]] for u in user.tolist()]
+    owner = torch.tensor([row for row, own in enumerate(had) for _ in own])
+    item = torch.tensor([one for own in had for one in own])
+    found = encoder.train()(user, item, owner)
+
+    def scaled(row: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(row, dim=0) if normalize else row
+
+    for pair, (row, one) in enumerate(zip(owner.tolist(), item.tolist(), strict=True)):
+        others = [scaled(encoder.item[other]) for other in had[row] if other != one]
+        rest = scaled(torch.stack(others).mean(0)) if others else torch.zeros(4)
+        wanted = scaled(0.3 * scaled(encoder.user[user[row]]) + 0.7 * rest)
+        torch.testing.assert_close(found["pair_vector"][pair], wanted, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(found["score"][pair], wanted @ scaled(encoder.item[one]), atol=1e-5, rtol=1e-5)
+    assert not torch.isclose(found["pair_vector"], found["user_vector"][owner]).all()
+    kept = encoder.eval()(user, item, owner)
+    torch.testing.assert_close(kept["pair_vector"], kept["user_vector"][owner])
 
 
 def test_popularity_is_the_length_of_items_where_they_are_ranked() -> None:

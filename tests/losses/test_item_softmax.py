@@ -24,10 +24,15 @@ def case(dtype: torch.dtype = torch.float64, length: float = 1.0) -> dict[str, t
     return {"user": user, "items": items, "owner": owner[mixed], "item": item[mixed], "row": owner, "column": item}
 
 
+def pairs_of(c: dict[str, torch.Tensor]) -> torch.Tensor:
+    """The person of each pair, the same to all their items or not."""
+    return c["pair"] if "pair" in c else c["user"][c["owner"]]
+
+
 def value(loss: ItemSoftmax, c: dict[str, torch.Tensor], log_noise: torch.Tensor | None = None) -> torch.Tensor:
     """The loss of a case."""
     result: torch.Tensor = loss(
-        c["user"], c["items"][c["item"]], c["owner"], c["items"], c["row"], c["column"], log_noise
+        c["user"], pairs_of(c), c["items"][c["item"]], c["owner"], c["items"], c["row"], c["column"], log_noise
     )
     return result
 
@@ -36,11 +41,12 @@ def by_hand(c: dict[str, torch.Tensor], temperature: float, log_noise: torch.Ten
     """A loop over people, what they had, and what they had not."""
     own = set(zip(c["row"].tolist(), c["column"].tolist(), strict=True))
     total = 0.0
-    for person, item in zip(c["owner"].tolist(), c["item"].tolist(), strict=True):
+    for pair, (person, item) in enumerate(zip(c["owner"].tolist(), c["item"].tolist(), strict=True)):
+        positive = float(pairs_of(c)[pair] @ c["items"][item]) / temperature
         score = [float(c["user"][person] @ c["items"][n]) / temperature for n in range(ITEMS)]
         noise = [math.exp(score[n] - (0 if log_noise is None else float(log_noise[n])))
                  for n in range(ITEMS) if (person, n) not in own]  # fmt: skip
-        total -= score[item] - math.log(math.exp(score[item]) + sum(noise))
+        total -= positive - math.log(math.exp(positive) + sum(noise))
     return total / len(c["owner"])
 
 
@@ -52,6 +58,15 @@ def test_it_is_the_plain_loop(temperature: float) -> None:
     log_noise = torch.linspace(-2, 1, ITEMS, dtype=torch.float64)
     found = value(ItemSoftmax(temperature), c, log_noise).item()
     assert found == pytest.approx(by_hand(c, temperature, log_noise), rel=1e-9)
+
+
+def test_a_person_may_be_another_to_each_item() -> None:
+    """What they had is scored for the one, noise for the other; gradients reach both."""
+    c = case()
+    c["pair"] = torch.randn(len(c["owner"]), WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    assert value(ItemSoftmax(0.7), c).item() == pytest.approx(by_hand(c, 0.7), rel=1e-9)
+    user, pair = c["user"].requires_grad_(), c["pair"].requires_grad_()
+    assert torch.autograd.gradcheck(lambda u, p: value(ItemSoftmax(0.7), {**c, "user": u, "pair": p}), (user, pair))
 
 
 def test_its_gradient() -> None:
@@ -85,7 +100,7 @@ def test_somebody_who_had_everything() -> None:
     """Has nothing to be told from: a loss of 0, and no gradient that is NaN."""
     user, items = torch.randn(1, WIDTH, requires_grad=True), torch.randn(3, WIDTH, requires_grad=True)
     own, zero = torch.arange(3), torch.zeros(3, dtype=torch.int64)
-    loss = ItemSoftmax()(user, items[own], zero, items, zero, own)
+    loss = ItemSoftmax()(user, user[zero], items[own], zero, items, zero, own)
     loss.backward()
     assert loss.item() == 0
     assert user.grad is not None

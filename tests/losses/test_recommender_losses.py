@@ -26,7 +26,7 @@ def case() -> dict[str, Tensor]:
 
 def value(loss: Callable[..., Tensor], c: dict[str, Tensor]) -> Tensor:
     """The loss of a case."""
-    return loss(c["user"], c["items"][c["item"]], c["owner"], c["items"], c["owner"], c["item"])
+    return loss(c["user"], c["user"][c["owner"]], c["items"][c["item"]], c["owner"], c["items"], c["owner"], c["item"])
 
 
 def test_bpr_is_the_plain_loop() -> None:
@@ -56,7 +56,7 @@ def test_bpr_refuses_more_pairs_than_memory_holds() -> None:
     owner = torch.zeros(1 << 14, dtype=torch.int64)
     noise = torch.zeros(1, 2).expand(1 << 14, 2)
     with pytest.raises(ValueError, match=r"dataset\.negatives=256"):
-        BPR()(torch.zeros(1, 2), torch.zeros(1, 2).expand(1 << 14, 2), owner, noise, owner[:1], owner[:1])
+        BPR()(torch.zeros(1, 2), noise, noise, owner, noise, owner[:1], owner[:1])
 
 
 def test_cosine_contrastive_is_the_plain_loop() -> None:

@@ -25,7 +25,8 @@ class MatrixFactorization(Tables):
             others.
         biases: a number for each person and item, and one for all, are added to the product: for ratings.
         blend: the share of a person's vector that is the mean of the items they had, the rest is their own (the
-            aggregation of SimpleX, Mao et al. 2021, equation 4); 0 is none. Somebody new is that mean alone.
+            aggregation of SimpleX, Mao et al. 2021, equation 4); 0 is none. Somebody new is that mean alone. Training
+            scores an item for the mean of their other items, as it will be when it is to be found (Kabbur et al. 2013).
         popularity: where items are ranked, the length of an item's vector is how many had it, to this power; 0 leaves
             cosines, which rank rare items as high as known ones. Losses see the vectors without.
         std: of the first weights.
@@ -77,9 +78,19 @@ class MatrixFactorization(Tables):
     def people(self, user: Tensor, items: Tensor) -> Tensor:
         """The vectors (B, D) of people (B,), given those of all items (items, D)."""
         own = self.scaled(self.user.index_select(0, user))
-        if not self.blend:
-            return own
-        return self.scaled((1 - self.blend) * own + self.blend * self.scaled(means(items, *self.had(user))))
+        return self.blended(own, means(items, *self.had(user))) if self.blend else own
+
+    def without(self, user: Tensor, owner: Tensor, items: Tensor, liked: Tensor) -> tuple[Tensor, Tensor]:
+        """The vectors (B, D) of people (B,), and of the person of each pair without its item (P, D), which they had."""
+        own = self.scaled(self.user.index_select(0, user))
+        had, offsets = self.had(user)
+        count, mean = offsets.diff()[:, None], means(items, had, offsets)
+        rest = ((mean * count)[owner] - liked) / (count[owner] - 1).clamp(min=1)
+        return self.blended(own, mean), self.blended(own[owner], rest)
+
+    def blended(self, own: Tensor, mean: Tensor) -> Tensor:
+        """People's own vectors (B, D) and the means of what they had (B, D), together."""
+        return self.scaled((1 - self.blend) * own + self.blend * self.scaled(mean))
 
     def scaled(self, rows: Tensor) -> Tensor:
         """Rows of a table, of length 1 where that is wanted."""
@@ -95,13 +106,18 @@ class MatrixFactorization(Tables):
     def forward(
         self, user: Tensor, item: Tensor, owner: Tensor | None = None, noise: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """See `Tables.forward`; in training without the tables."""
+        """See `Tables.forward`; in training without the tables, and people without the item of the pair."""
         items = self.scaled(self.item)
-        people, liked = self.people(user, items), items.index_select(0, item)
-        found = scored(people, liked, items if noise is None else items.index_select(0, noise), owner)
+        liked = items.index_select(0, item)
+        whose = torch.arange(len(user), device=user.device) if owner is None else owner
+        pairs = None
+        if self.training and self.blend:
+            people, pairs = self.without(user, whose, items, liked)
+        else:
+            people = self.people(user, items)
+        found = scored(people, liked, items if noise is None else items.index_select(0, noise), owner, pairs)
         if self.biases:
-            whose = user if owner is None else user[owner]
             found["score"] = (
-                found["score"] + self.biases["item"][item] + self.biases["user"][whose] + self.biases["all"]
+                found["score"] + self.biases["item"][item] + self.biases["user"][user[whose]] + self.biases["all"]
             )
         return found if self.training else {**self.tables(), **found}

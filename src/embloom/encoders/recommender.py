@@ -64,7 +64,7 @@ class Tables(Recommender):
     def __init__(self, sizes: Mapping[str, int], history: Tensor, history_offsets: Tensor, dim: int) -> None:
         super().__init__(sizes, history, history_offsets)
         positive_integers(dim=dim)
-        vectors = ("items", "users", "user_vector", "item_vector", "noise_vector")
+        vectors = ("items", "users", "user_vector", "pair_vector", "item_vector", "noise_vector")
         self.sizes = {**dict.fromkeys(vectors, dim), "score": 1}
         self.made: dict[str, Tensor] = {}
 
@@ -115,7 +115,8 @@ class Tables(Recommender):
             noise: (K,); None: all items.
 
         Returns:
-            `user_vector` (U, D), `item_vector` (P, D), `noise_vector` (K, D), `score` (P,), and both tables.
+            `user_vector` (U, D), `pair_vector` (P, D), `item_vector` (P, D), `noise_vector` (K, D), `score` (P,), see
+            `scored`, and both tables.
         """
         tables = self.tables()
         people, liked = tables["users"][user], tables["items"][item]
@@ -123,8 +124,20 @@ class Tables(Recommender):
         return {**tables, **scored(people, liked, noises, owner)}
 
 
-def scored(people: Tensor, liked: Tensor, noises: Tensor, owner: Tensor | None) -> dict[str, Tensor]:
-    """The vectors of people, of what they had and of noise as `Tables.forward` returns them, and the score of each
-    pair."""
-    score = ((people if owner is None else people.index_select(0, owner)) * liked).sum(1)
-    return {"user_vector": people, "item_vector": liked, "noise_vector": noises, "score": score}
+def scored(
+    people: Tensor, liked: Tensor, noises: Tensor, owner: Tensor | None, pairs: Tensor | None = None
+) -> dict[str, Tensor]:
+    """What `Tables.forward` returns of a batch.
+
+    Args:
+        people: (U, D), `user_vector`.
+        liked: (P, D), `item_vector`.
+        noises: (K, D), `noise_vector`.
+        owner: (P,) which of the people had it; None: one item each.
+        pairs: (P, D), `pair_vector`, the person of each pair as its item is scored for them, where that is not their
+            vector.
+    """
+    if pairs is None:
+        pairs = people if owner is None else people.index_select(0, owner)
+    vectors = {"user_vector": people, "pair_vector": pairs, "item_vector": liked, "noise_vector": noises}
+    return {**vectors, "score": (pairs * liked).sum(1)}

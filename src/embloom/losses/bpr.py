@@ -27,7 +27,7 @@ class BPR(nn.Module):
     Example:
         >>> user, items = torch.zeros(1, 2), torch.zeros(4, 2)  # one person, four items, of which they had the first
         >>> own = torch.tensor([0])
-        >>> round(BPR()(user, items[:1], own, items, own, own).item(), 4)  # log 2
+        >>> round(BPR()(user, user, items[:1], own, items, own, own).item(), 4)  # log 2
         0.6931
     """
 
@@ -39,27 +39,27 @@ class BPR(nn.Module):
     def forward(
         self,
         user_vector: Tensor,
+        pair_vector: Tensor,
         item_vector: Tensor,
         owner: Tensor,
         noise_vector: Tensor,
         clash_row: Tensor,
         clash_column: Tensor,
     ) -> Tensor:
-        """People (U, D), what they had (P, D), whose it is (P,), noise (K, D), and which of it they had (Q,) -> scalar;
-        see `ItemSoftmax.forward`."""
+        """People (U, D), the person of each pair (P, D), what they had (P, D), whose it is (P,), noise (K, D), and
+        which of it they had (Q,) -> scalar; see `ItemSoftmax.forward`."""
         if len(owner) * len(noise_vector) > MOST_PAIRS:
             raise ValueError(
                 f"{len(owner):,} positives against {len(noise_vector):,} noise items each are too many pairs for a "
                 "step: use dataset.negatives=256"
             )
-        people = user_vector[owner]
         false = user_vector @ noise_vector.T
         counts = torch.ones_like(false).index_put((clash_row, clash_column), false.new_zeros(()))[owner]
-        distance = (people * item_vector).sum(1, keepdim=True) - false[owner]
+        distance = (pair_vector * item_vector).sum(1, keepdim=True) - false[owner]
         loss = -(F.logsigmoid(distance) * counts).sum() / counts.sum().clamp(min=1)
         if self.decay:
             # A noise item weighs as much as each positive has of it, as if it were drawn for it alone.
-            lengths = people.square().sum() + item_vector.square().sum()
+            lengths = pair_vector.square().sum() + item_vector.square().sum()
             lengths = lengths + noise_vector.square().sum() * len(owner) / len(noise_vector)
             loss = loss + self.decay / 2 * lengths / max(1, len(owner))
         return loss

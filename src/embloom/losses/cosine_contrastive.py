@@ -26,7 +26,7 @@ class CosineContrastive(nn.Module):
     Example:
         >>> user, items = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0], [2.0, 0.0]])
         >>> own = torch.tensor([0])  # they had the first item, at a cosine of 0; the other is at 1
-        >>> round(CosineContrastive(margin=0.9, negative=10)(user, items[:1], own, items, own, own).item(), 4)
+        >>> round(CosineContrastive(margin=0.9, negative=10)(user, user, items[:1], own, items, own, own).item(), 4)
         2.0
     """
 
@@ -39,16 +39,17 @@ class CosineContrastive(nn.Module):
     def forward(
         self,
         user_vector: Tensor,
+        pair_vector: Tensor,
         item_vector: Tensor,
         owner: Tensor,
         noise_vector: Tensor,
         clash_row: Tensor,
         clash_column: Tensor,
     ) -> Tensor:
-        """People (U, D), what they had (P, D), whose it is (P,), noise (K, D), and which of it they had (Q,) -> scalar;
-        see `ItemSoftmax.forward`."""
-        people, liked, noise = (F.normalize(rows, dim=1) for rows in (user_vector, item_vector, noise_vector))
-        true = (people[owner] * liked).sum(1)
+        """People (U, D), the person of each pair (P, D), what they had (P, D), whose it is (P,), noise (K, D), and
+        which of it they had (Q,) -> scalar; see `ItemSoftmax.forward`."""
+        people, noise = F.normalize(user_vector, dim=1), F.normalize(noise_vector, dim=1)
+        true = F.cosine_similarity(pair_vector, item_vector)
         false = (people @ noise.T).index_put((clash_row, clash_column), people.new_tensor(-1.0))
         rest = len(noise) - torch.bincount(clash_row, minlength=len(people))
         hard = (false - self.margin).relu().sum(1) / rest.clamp(min=1)

@@ -40,7 +40,7 @@ class ItemSoftmax(nn.Module):
     Example:
         >>> user, items = torch.zeros(1, 2), torch.zeros(4, 2)  # one person, four items, of which they had the first
         >>> own = torch.tensor([0])
-        >>> round(ItemSoftmax()(user, items[:1], own, items, own, own).item(), 4)  # one of four: log 4
+        >>> round(ItemSoftmax()(user, user, items[:1], own, items, own, own).item(), 4)  # one of four: log 4
         1.3863
     """
 
@@ -53,6 +53,7 @@ class ItemSoftmax(nn.Module):
     def forward(
         self,
         user_vector: Tensor,
+        pair_vector: Tensor,
         item_vector: Tensor,
         owner: Tensor,
         noise_vector: Tensor,
@@ -63,7 +64,8 @@ class ItemSoftmax(nn.Module):
         """The mean over what people had.
 
         Args:
-            user_vector: (U, D).
+            user_vector: (U, D), people, as noise is scored for them.
+            pair_vector: (P, D), people, as what they had is scored for them.
             item_vector: (P, D), what they had.
             owner: (P,) which of the U had it.
             noise_vector: (K, D).
@@ -75,7 +77,7 @@ class ItemSoftmax(nn.Module):
             A scalar.
         """
         people = user_vector / self.temperature
-        positive = (people[owner] * item_vector).sum(1)
+        positive = (pair_vector * item_vector).sum(1) / self.temperature
         wanted = DTYPES[self.dtype] or fast_dtype(people.device)
         dtype = people.dtype if people.dtype == torch.float64 else wanted
         total: Tensor = NoiseSoftmax.apply(
