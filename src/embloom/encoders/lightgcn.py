@@ -29,6 +29,7 @@ class LightGCN(Tables):
         dim: width of the vectors.
         hops: how many layers.
         normalize: vectors have length 1 in the end, so that scores are cosines.
+        popularity: see `Tables`; 0 leaves cosines, which rank rare items as high as known ones.
         std: of the first weights.
 
     Raises:
@@ -43,9 +44,10 @@ class LightGCN(Tables):
         dim: int = 64,
         hops: int = 3,
         normalize: bool = True,
+        popularity: float = 0.0,
         std: float = 0.1,
     ) -> None:
-        super().__init__(sizes, history, history_offsets, dim)
+        super().__init__(sizes, history, history_offsets, dim, popularity)
         integers(0, hops=hops)
         numbers(above=0, std=std)
         self.hops, self.normalize = hops, normalize

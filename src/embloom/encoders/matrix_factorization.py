@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embloom.assembly.parameters import numbers
-from embloom.encoders.ragged import counts_of, means
+from embloom.encoders.ragged import means
 from embloom.encoders.recommender import Tables, scored
 
 PEOPLE = 4096  # at a time
@@ -27,8 +27,7 @@ class MatrixFactorization(Tables):
         blend: the share of a person's vector that is the mean of the items they had, the rest is their own (the
             aggregation of SimpleX, Mao et al. 2021, equation 4); 0 is none. Somebody new is that mean alone. Training
             scores an item for the mean of their other items, as it will be when it is to be found (Kabbur et al. 2013).
-        popularity: where items are ranked, the length of an item's vector is how many had it, to this power; 0 leaves
-            cosines, which rank rare items as high as known ones. Losses see the vectors without.
+        popularity: see `Tables`; 0 leaves cosines, which rank rare items as high as known ones.
         std: of the first weights.
 
     Raises:
@@ -47,12 +46,12 @@ class MatrixFactorization(Tables):
         popularity: float = 0.0,
         std: float = 0.1,
     ) -> None:
-        super().__init__(sizes, history, history_offsets, dim)
+        super().__init__(sizes, history, history_offsets, dim, popularity)
         numbers(above=0, std=std)
-        numbers(at_least=0, at_most=1, blend=blend, popularity=popularity)
+        numbers(at_least=0, at_most=1, blend=blend)
         if normalize and biases:
             raise ValueError("biases=true: beside cosines they have no sense: use normalize=false")
-        self.normalize, self.blend, self.popularity = normalize, blend, popularity
+        self.normalize, self.blend = normalize, blend
         self.item = nn.Parameter(std * torch.randn(sizes["item"], dim))
         self.user = nn.Parameter(std * torch.randn(sizes["user"], dim))
         self.biases = nn.ParameterDict()
@@ -61,15 +60,11 @@ class MatrixFactorization(Tables):
             self.biases.update({name: nn.Parameter(torch.zeros(count)) for name, count in counts.items()})
 
     def make_tables(self) -> dict[str, Tensor]:
-        """Both tables, as scores see them."""
+        """Both tables."""
         items = self.scaled(self.item)
         everybody = torch.arange(self.users_count, device=self.user.device)
         users = torch.cat([self.people(part, items) for part in everybody.split(PEOPLE)])
-        return {"items": self.lengths() * items, "users": users}
-
-    def lengths(self) -> Tensor:
-        """(items, 1), what `popularity` makes of how many had each in training."""
-        return (counts_of(self.history, self.items_count)[:, None] + 1.0) ** self.popularity
+        return {"items": items, "users": users}
 
     def fold_in(self, items: Tensor, offsets: Tensor) -> Tensor:
         """The mean of the items' vectors takes the place of a person's; see `Recommender.fold_in`."""

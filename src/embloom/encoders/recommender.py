@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
-from embloom.assembly.parameters import positive_integers
+from embloom.assembly.parameters import numbers, positive_integers
 from embloom.encoders.base import Encoder
-from embloom.encoders.ragged import means, rows_of
+from embloom.encoders.ragged import counts_of, means, rows_of
 
 
 class Recommender(Encoder):
@@ -59,25 +59,45 @@ class Tables(Recommender):
     Args:
         sizes, history, history_offsets: see `Recommender`.
         dim: width of the vectors.
+        popularity: where items are ranked, an item's vector is longer by how many had it, to this power. Losses see the
+            vectors without.
+
+    Raises:
+        ValueError: an option is out of range.
     """
 
-    def __init__(self, sizes: Mapping[str, int], history: Tensor, history_offsets: Tensor, dim: int) -> None:
+    def __init__(
+        self, sizes: Mapping[str, int], history: Tensor, history_offsets: Tensor, dim: int, popularity: float = 0.0
+    ) -> None:
         super().__init__(sizes, history, history_offsets)
         positive_integers(dim=dim)
+        numbers(at_least=0, at_most=1, popularity=popularity)
+        self.length_exponent = popularity
         vectors = ("items", "users", "user_vector", "pair_vector", "item_vector", "noise_vector")
         self.sizes = {**dict.fromkeys(vectors, dim), "score": 1}
-        self.made: dict[str, Tensor] = {}
+        self.made: dict[str, dict[str, Tensor]] = {}
 
     def make_tables(self) -> dict[str, Tensor]:
-        """`items` (items, D) and `users` (users, D)."""
+        """`items` (items, D) and `users` (users, D), as losses see them."""
         raise NotImplementedError
 
-    def tables(self) -> dict[str, Tensor]:
+    def learned(self) -> dict[str, Tensor]:
         """See `make_tables`; made once while nothing is trained."""
         if self.training:
             return self.make_tables()
-        self.made = self.made or {name: table.detach() for name, table in self.make_tables().items()}
-        return self.made
+        if "learned" not in self.made:
+            self.made["learned"] = {name: table.detach() for name, table in self.make_tables().items()}
+        return self.made["learned"]
+
+    def tables(self) -> dict[str, Tensor]:
+        """Both tables, as they rank."""
+        found = self.learned()
+        if not self.length_exponent or self.training:
+            return found
+        if "ranking" not in self.made:
+            counts = counts_of(self.history, self.items_count)[:, None]
+            self.made["ranking"] = {**found, "items": (counts + 1.0) ** self.length_exponent * found["items"]}
+        return self.made["ranking"]
 
     def train(self, mode: bool = True) -> Self:
         """See `torch.nn.Module.train`."""
@@ -118,10 +138,10 @@ class Tables(Recommender):
             `user_vector` (U, D), `pair_vector` (P, D), `item_vector` (P, D), `noise_vector` (K, D), `score` (P,), see
             `scored`, and both tables.
         """
-        tables = self.tables()
+        tables = self.learned()
         people, liked = tables["users"][user], tables["items"][item]
         noises = tables["items"] if noise is None else tables["items"][noise]
-        return {**tables, **scored(people, liked, noises, owner)}
+        return {**self.tables(), **scored(people, liked, noises, owner)}
 
 
 def scored(
