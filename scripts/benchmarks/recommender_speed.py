@@ -89,7 +89,8 @@ def ours_bpr(dataset: Interactions, epochs: int) -> tuple[Scores, int]:
             columns = dataset.transform(batch, "train")
             found = encoder(columns["user"], columns["item"], columns["owner"], columns["noise"])
             clashes = columns["clash_row"], columns["clash_column"]
-            value = loss(found["user_vector"], found["item_vector"], columns["owner"], found["noise_vector"], *clashes)
+            vectors = found["user_vector"], found["pair_vector"], found["item_vector"]
+            value = loss(*vectors, columns["owner"], found["noise_vector"], *clashes)
             optimizer.zero_grad()
             value.backward()
             optimizer.step()

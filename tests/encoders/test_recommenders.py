@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from embloom.encoders.lightgcn import LightGCN
 from embloom.encoders.matrix_factorization import MatrixFactorization
 from embloom.encoders.ragged import Ragged, owners
 from embloom.encoders.recommender import Tables
@@ -102,16 +103,23 @@ def test_training_finds_an_item_from_the_others(normalize: bool) -> None:
     torch.testing.assert_close(kept["pair_vector"], kept["user_vector"][owner])
 
 
-def test_popularity_is_the_length_of_items_where_they_are_ranked() -> None:
+@pytest.mark.parametrize("encoder", [MatrixFactorization, LightGCN])
+def test_popularity_is_added_where_items_are_ranked(encoder: type[Tables]) -> None:
+    """As one of the numbers of the vectors, of which one less is learned; losses see the others."""
     torch.manual_seed(0)
-    plain = MatrixFactorization(**given(), dim=4, blend=0.5)
-    longer = MatrixFactorization(**given(), dim=4, blend=0.5, popularity=0.5)
-    longer.load_state_dict(plain.state_dict())
+    plain = encoder(**given(), dim=4)
+    added = encoder(**given(), dim=5, popularity=0.5)
+    added.load_state_dict(plain.state_dict())
     counts = torch.tensor([1, 1, 1, 3, 1, 0])
-    wanted = plain.eval().scores(torch.tensor([0, 2])) * (counts + 1.0).sqrt()
-    torch.testing.assert_close(longer.eval().scores(torch.tensor([0, 2])), wanted)
+    more = 0.5 * (counts + 1.0).log()
+    people = torch.tensor([0, 2])
+    torch.testing.assert_close(added.eval().scores(people), plain.eval().scores(people) + more)
+    had = torch.tensor([4, 1, 2]), torch.tensor([0, 1, 3])
+    torch.testing.assert_close(added.fold_in(*had), plain.fold_in(*had) + more)
+    assert {name: table.shape[1] for name, table in added.tables().items()} == {"items": 5, "users": 5}
     pair = {"user": torch.tensor([0]), "item": torch.tensor([3])}
-    torch.testing.assert_close(longer(**pair)["score"], plain(**pair)["score"])
+    for mode in (True, False):
+        torch.testing.assert_close(added.train(mode)(**pair)["score"], plain.train(mode)(**pair)["score"])
 
 
 def test_a_new_item_has_a_vector_from_its_attributes() -> None:
@@ -138,7 +146,12 @@ def test_rows_go_without_their_own_vector_in_training_only() -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"biases": True}, "normalize=false"), ({"dim": 0}, "dim=0"), ({"std": -1.0}, "std=-1.0")],
+    [
+        ({"biases": True}, "normalize=false"),
+        ({"dim": 0}, "dim=0"),
+        ({"dim": 1, "popularity": 0.1}, "dim=1"),
+        ({"std": -1.0}, "std=-1.0"),
+    ],
 )
 def test_mistakes(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -51,8 +51,8 @@ class LightGCN(Tables):
         integers(0, hops=hops)
         numbers(above=0, std=std)
         self.hops, self.normalize = hops, normalize
-        self.item = nn.Parameter(std * torch.randn(sizes["item"], dim))
-        self.user = nn.Parameter(std * torch.randn(sizes["user"], dim))
+        self.item = nn.Parameter(std * torch.randn(sizes["item"], self.width))
+        self.user = nn.Parameter(std * torch.randn(sizes["user"], self.width))
         self.graph: Graph | None = None
 
     def make_tables(self) -> dict[str, Tensor]:

@@ -52,8 +52,8 @@ class MatrixFactorization(Tables):
         if normalize and biases:
             raise ValueError("biases=true: beside cosines they have no sense: use normalize=false")
         self.normalize, self.blend = normalize, blend
-        self.item = nn.Parameter(std * torch.randn(sizes["item"], dim))
-        self.user = nn.Parameter(std * torch.randn(sizes["user"], dim))
+        self.item = nn.Parameter(std * torch.randn(sizes["item"], self.width))
+        self.user = nn.Parameter(std * torch.randn(sizes["user"], self.width))
         self.biases = nn.ParameterDict()
         if biases:
             counts = {"all": 1, "item": sizes["item"], "user": sizes["user"]}
@@ -68,7 +68,8 @@ class MatrixFactorization(Tables):
 
     def fold_in(self, items: Tensor, offsets: Tensor) -> Tensor:
         """The mean of the items' vectors takes the place of a person's; see `Recommender.fold_in`."""
-        return self.scaled(means(self.scaled(self.item), items, offsets)) @ self.tables()["items"].T
+        people = self.scaled(means(self.scaled(self.item), items, offsets))
+        return self.ranked(people) @ self.tables()["items"].T
 
     def people(self, user: Tensor, items: Tensor) -> Tensor:
         """The vectors (B, D) of people (B,), given those of all items (items, D)."""

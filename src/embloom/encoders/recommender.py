@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from embloom.assembly.parameters import numbers, positive_integers
@@ -59,8 +61,8 @@ class Tables(Recommender):
     Args:
         sizes, history, history_offsets: see `Recommender`.
         dim: width of the vectors.
-        popularity: where items are ranked, an item's vector is longer by how many had it, to this power. Losses see the
-            vectors without.
+        popularity: where items are ranked, the last of these numbers is this times the logarithm of how many had an
+            item, and 1 for people, so that much is added to scores; 0 is none. Losses see the vectors without.
 
     Raises:
         ValueError: an option is out of range.
@@ -72,9 +74,12 @@ class Tables(Recommender):
         super().__init__(sizes, history, history_offsets)
         positive_integers(dim=dim)
         numbers(at_least=0, at_most=1, popularity=popularity)
-        self.length_exponent = popularity
-        vectors = ("items", "users", "user_vector", "pair_vector", "item_vector", "noise_vector")
-        self.sizes = {**dict.fromkeys(vectors, dim), "score": 1}
+        if popularity and dim < 2:
+            raise ValueError(f"dim={dim}: one number is the popularity; use at least 2, or encoder.popularity=0")
+        self.added = popularity
+        self.width = dim - bool(popularity)  # of what is learned
+        vectors = ("user_vector", "pair_vector", "item_vector", "noise_vector")
+        self.sizes = {"items": dim, "users": dim, **dict.fromkeys(vectors, self.width), "score": 1}
         self.made: dict[str, dict[str, Tensor]] = {}
 
     def make_tables(self) -> dict[str, Tensor]:
@@ -92,12 +97,17 @@ class Tables(Recommender):
     def tables(self) -> dict[str, Tensor]:
         """Both tables, as they rank."""
         found = self.learned()
-        if not self.length_exponent or self.training:
+        if not self.added:
             return found
-        if "ranking" not in self.made:
+        if self.training or "ranking" not in self.made:
             counts = counts_of(self.history, self.items_count)[:, None]
-            self.made["ranking"] = {**found, "items": (counts + 1.0) ** self.length_exponent * found["items"]}
+            items = torch.cat([found["items"], self.added * (counts + 1.0).log()], 1)
+            self.made["ranking"] = {"items": items, "users": self.ranked(found["users"])}
         return self.made["ranking"]
+
+    def ranked(self, people: Tensor) -> Tensor:
+        """People's vectors (B, width) as they rank items, (B, dim)."""
+        return F.pad(people, (0, 1), value=1.0) if self.added else people
 
     def train(self, mode: bool = True) -> Self:
         """See `torch.nn.Module.train`."""
@@ -120,8 +130,8 @@ class Tables(Recommender):
 
     def fold_in(self, items: Tensor, offsets: Tensor) -> Tensor:
         """The mean of the items' vectors takes the place of a person's; see `Recommender.fold_in`."""
-        table = self.tables()["items"]
-        return means(table, items, offsets) @ table.T
+        people = means(self.learned()["items"], items, offsets)
+        return self.ranked(people) @ self.tables()["items"].T
 
     def forward(
         self, user: Tensor, item: Tensor, owner: Tensor | None = None, noise: Tensor | None = None
