@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 import embloom
 from harness import command
@@ -83,3 +85,21 @@ def test_every_encoder_recommends_from_its_artifact(tmp_path: Path, encoder: str
     assert len(films.recommend("user_017", top=3)) == 3
     new = films.recommend(items=["Horror 14 (1984)"], top=3)
     assert "Horror 14 (1984)" not in {name for name, _ in new}
+
+
+def test_new_items_have_vectors_from_what_is_known_of_them(tmp_path: Path) -> None:
+    """Films that training never saw lie beside those of their genre."""
+    folder = tmp_path / "run"
+    trained(folder, "experiment=recommender", "encoder=two_tower", "trainer=cpu", "trainer.max_epochs=10", "probe=[]")
+    films = embloom.load(folder)
+    columns = {column["name"]: column for column in films.card["reader"]["columns"]}
+    genres = [name for name in columns["genre"]["categories"] if name != "missing"]
+    rows = [",".join(["x", *(genre if name == "genre" else "" for name in columns)]) for genre in genres]
+    (tmp_path / "new.csv").write_text("\n".join([",".join(["film", *columns]), *rows]) + "\n")
+    done = command("encode", str(folder), "new.csv", "--layer", "items", "--output", "new.npy", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    new = torch.from_numpy(np.load(tmp_path / "new.npy"))
+    table, names = films.table("items"), films.keys["items"]
+    nearest = torch.nn.functional.normalize(new, dim=1) @ torch.nn.functional.normalize(table, dim=1).T
+    hits = [names[int(row.argmax())].startswith(genre.title()) for genre, row in zip(genres, nearest, strict=True)]
+    assert sum(hits) > len(genres) / 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -106,6 +106,10 @@ class Dataset(LightningDataModule):
     def rows(self) -> dict[str, int]:
         """Split -> its number of samples."""
         raise NotImplementedError
+
+    def reader_for(self, tensors: Collection[str]) -> Reader | None:
+        """`reader`, where an encoder may take such tensors."""
+        return self.reader
 
     def transform(self, batch: Batch, phase: Phase) -> Batch:
         """What the encoder and the losses see of a batch; runs on the device.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from embloom.artifact.readers.base import Reader
 from embloom.assembly.parameters import choices, numbers, positive_integers
 from embloom.data.base import Batch, Dataset, Phase, Split, digest_of
 from embloom.data.batches import Order
@@ -116,7 +118,7 @@ class Interactions(Dataset):
         """Reads and parts the interactions: they say how many people and items there are."""
         found = self.source.read()
         self.histories, self.newcomers, self.ratings = found.histories, found.newcomers, found.ratings
-        self.names_of, self.row_classes = found.names, found.classes
+        self.names_of, self.row_classes, self.items_reader = found.names, found.classes, found.items_reader
         users, items = len(self.names_of["user"]), len(self.names_of["item"])
         if self.negatives != ALL and int(self.negatives) >= items:
             self.negatives = ALL
@@ -195,6 +197,10 @@ class Interactions(Dataset):
         return {**chosen, "owner": torch.arange(len(rows)), "user": batch["user"][batch["owner"][rows]]}
 
     # -- what it says of itself
+
+    def reader_for(self, tensors: Collection[str]) -> Reader | None:
+        """Of new items, for an encoder that takes what is known of them."""
+        return self.items_reader if "item_features" in tensors else None
 
     def keys(self) -> dict[str, list[str]]:
         """The names of people and items."""

@@ -80,9 +80,19 @@ class TwoTower(Tables):
         return self.scaled(self.item_side.network(features))
 
     def forward(
-        self, user: Tensor, item: Tensor, owner: Tensor | None = None, noise: Tensor | None = None
+        self,
+        user: Tensor | None = None,
+        item: Tensor | None = None,
+        owner: Tensor | None = None,
+        noise: Tensor | None = None,
+        item_features: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """See `Tables.forward`; in training without the tables, since only rows that are needed are made."""
+        """See `Tables.forward`; in training without the tables, since only rows that are needed are made.
+        Or, of what is known of new items (N, F), their vectors, `items`."""
+        if item_features is not None:
+            return {"items": self.new_items(item_features)}
+        if user is None or item is None:
+            raise ValueError("it takes people and items, `user` and `item`, or what is known of new items")
         if not self.training:
             return super().forward(user, item, owner, noise)
         people, liked = self.scaled(self.user_side(user)), self.scaled(self.item_side(item))

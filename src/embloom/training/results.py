@@ -75,13 +75,14 @@ def row_classes(components: Components) -> dict[str, dict[str, dict[str, list[An
 
 def reader_of(components: Components) -> Reader:
     """The dataset's, else one of the numbers that the encoder needs."""
-    dataset = components.dataset
-    if dataset.reader is not None:
-        return dataset.reader
+    dataset, wire = components.dataset, components.module.encode
+    reader = dataset.reader_for(wire.source.values())
+    if reader is not None:
+        return reader
     batch = next(iter(dataset.loader("test", every_rank=True)))
     tensors = dataset.transform({name: column.cpu() for name, column in batch.items()}, "embed")
-    wire = components.module.encode
-    return ColumnsReader(columns_of(tensors, [wire.source[name] for name in wire.required]), dataset.keys())
+    needed = wire.required or [name for name in wire.source if name in ("user", "item")]
+    return ColumnsReader(columns_of(tensors, [wire.source[name] for name in needed]), dataset.keys())
 
 
 def heads(components: Components, config: Mapping[str, Any]) -> dict[str, Head]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from embloom.artifact.readers.attributes import AttributesReader
 from embloom.data.interaction_files.attributes import Attribute, read_attributes
+from embloom.data.interaction_files.features import features_of, reader_of
 
 MOVIES = """movieId,title,genres,year
 3,Heat,Action|Crime,1995
@@ -20,7 +24,8 @@ NAMES = ["1", "2", "3", "4"]
 
 def read(folder: Path, text: str, column: str | None = None) -> tuple[dict[str, Attribute], list[str]]:
     (folder / "a.csv").write_text(text)
-    return read_attributes(folder / "a.csv", NAMES, "item", column)
+    found, _, said = read_attributes(folder / "a.csv", NAMES, "item", column)
+    return found, said
 
 
 def labels(found: Attribute) -> list[str]:
@@ -57,7 +62,7 @@ def test_parquet_and_ids_that_pandas_made_floats(tmp_path: Path) -> None:
     for number, ids in enumerate(([4, 3, 2, 1], [4.0, 3.0, 2.0, 1.0], ["4", "3", "2", " 1"])):
         path = tmp_path / f"{number}.parquet"
         parquet.write_table(arrow.table({"item": ids, "age": [40, 30, 20, 10]}), path)
-        found, said = read_attributes(path, NAMES, "item")
+        found, _, said = read_attributes(path, NAMES, "item")
         assert found["age"].numbers is not None
         assert found["age"].numbers.tolist() == [10, 20, 30, 40]
         assert said == []
@@ -82,3 +87,22 @@ def test_the_last_row_of_an_id_stays(tmp_path: Path) -> None:
 def test_mistakes(tmp_path: Path, text: str, column: str | None, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read(tmp_path, text, column)
+
+
+def test_the_reader_makes_the_features_of_training(tmp_path: Path) -> None:
+    """Of the same rows the same, in any order; what training has not is 0 everywhere."""
+    found, _ = read(tmp_path, MOVIES)
+    features, reader = features_of(found), reader_of(found, "movieId")
+    assert features is not None
+    assert reader is not None
+    again = AttributesReader(**json.loads(json.dumps(reader.options())))
+    parts = list(again.open(str(tmp_path / "a.csv"), None, 3).parts)
+    names = [name for part in parts for name in part.names]
+    assert names == ["3", "9", "1", "2"]
+    rows = torch.cat([part.inputs["item_features"] for part in parts])
+    known = [names.index(name) for name in ("1", "2", "3")]
+    torch.testing.assert_close(rows[known], features[:3])
+    alien = again([{"title": "Alien", "genres": "Horror", "year": ""}])["item_features"]
+    assert not alien.any()
+    with pytest.raises(ValueError, match="the column 'year' is missing"):
+        again([{"title": "Alien", "genres": "Horror"}])

@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from embloom.artifact.readers.attributes import MISSING, SEVERAL, categories_in, id_of
 from embloom.artifact.readers.cells import Coded, shown, sorted_texts
 from embloom.data.interaction_files.format import place_of, plain
 from embloom.data.table_columns import gathered
 from embloom.files.table_parts import TableSource, open_table
 
-MISSING = "missing"
-SEVERAL = "|"
 ENOUGH = 0.05  # part of the texts that have a bar, from which on it stands between values: titles have one now and then
 
 
@@ -28,7 +27,7 @@ class Attribute:
         numbers: (N,), NaN where one is missing.
         codes: (N,) of each row its category, the first one where it has several.
         names: of the categories, `missing` among them where a row has none.
-        offsets: (N + 1,) where each row's categories begin in `values`, and the end; None where each has one.
+        offsets: (N + 1,) where each row's categories begin in `values`, and the end; None where none has several.
         values: all categories of all rows.
     """
 
@@ -52,7 +51,7 @@ class Attribute:
 
 def read_attributes(
     path: Path, names: Sequence[str], role: str, column: str | None = None, where: str = "dataset.items"
-) -> tuple[dict[str, Attribute], list[str]]:
+) -> tuple[dict[str, Attribute], str, list[str]]:
     """Reads a table of items or people.
 
     Args:
@@ -63,7 +62,8 @@ def read_attributes(
         where: the override that names the file, for messages.
 
     Returns:
-        The other columns by name, aligned with `names`, and a line on ids that only one side has, where there are.
+        The other columns by name, aligned with `names`; the column of ids; and a line on ids that only one side has,
+        where there are.
 
     Raises:
         ValueError: it cannot be read, has no column of ids or none beside it, or no id of the interactions.
@@ -78,7 +78,7 @@ def read_attributes(
     for name, gathered_column in gathered(source, dict.fromkeys(others), dict.fromkeys(others)).items():
         values = gathered_column.values
         found[name] = coded(name, values, rows) if isinstance(values, Coded) else numeric(name, values, rows)
-    return found, said
+    return found, key, said
 
 
 def key_of(source: TableSource, role: str, column: str | None, where: str) -> str:
@@ -109,7 +109,7 @@ def rows_of(
     for part in source.parts([key]):
         cells = part.columns[key]
         for row, cell in enumerate(cells.tolist() if isinstance(cells, np.ndarray) else cells, part.start):
-            place = number.get(f"{cell:.0f}" if isinstance(cell, float) else str(cell).strip())
+            place = number.get(id_of(cell))
             if place is None:
                 unknown, example = unknown + 1, example or str(cell)
             else:
@@ -139,16 +139,14 @@ def coded(name: str, values: Coded, rows: NDArray[np.int64]) -> Attribute:
     text_of = np.append(values.codes, len(values.texts))[rows]
     texts = [*values.texts, ""]
     bars = sum(SEVERAL in text for text in texts)
-    if bars and bars >= ENOUGH * (len(texts) - 1):
-        parts = [list(dict.fromkeys(filter(None, map(str.strip, text.split(SEVERAL))))) or [MISSING] for text in texts]
-    else:
-        parts = [[text or MISSING] for text in texts]
+    several = bars > 0 and bars >= ENOUGH * (len(texts) - 1)
+    parts = [categories_in(text, several) for text in texts]
     used = {part for place in np.unique(text_of).tolist() for part in parts[place]}
     names = [*sorted_texts(list(used - {MISSING})), *[MISSING] * (MISSING in used)]
     number = {part: place for place, part in enumerate(names)}
     numbers = [[number.get(part, -1) for part in found] for found in parts]
     codes = np.array([found[0] for found in numbers], np.int32)[text_of]
-    if max(map(len, parts)) == 1:
+    if not several:
         return Attribute(name, None, codes, names)
     lengths = np.array([len(found) for found in numbers])[text_of]
     flat = np.array([value for place in text_of.tolist() for value in numbers[place]], np.int32)

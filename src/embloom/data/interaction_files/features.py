@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from embloom.artifact.readers.attributes import MISSING, AttributesReader
+from embloom.artifact.readers.table import CATEGORICAL, NUMERIC
 from embloom.data.base import RowClasses
-from embloom.data.interaction_files.attributes import MISSING, Attribute
+from embloom.data.interaction_files.attributes import Attribute
 
 MOST_CATEGORIES = 200  # of an attribute that an encoder takes: titles and the like say nothing about other rows
 MOST_CLASSES = 50  # of an attribute that probes ask about
@@ -29,6 +32,27 @@ def features_of(attributes: Mapping[str, Attribute]) -> Tensor | None:
         elif 1 < len(attribute.names) <= MOST_CATEGORIES:
             parts.append(attribute.multi_hot())
     return torch.from_numpy(np.concatenate(parts, 1).astype(np.float32)) if parts else None
+
+
+def reader_of(attributes: Mapping[str, Attribute], key: str) -> AttributesReader | None:
+    """What makes the same features of other rows; None where there are none.
+
+    Args:
+        attributes: as `features_of` takes them.
+        key: the column of ids.
+    """
+    columns: list[dict[str, Any]] = []
+    for name, attribute in attributes.items():
+        if attribute.numbers is not None:
+            known = attribute.numbers[np.isfinite(attribute.numbers)]
+            if len(known) and known.std() > 0:
+                scale = {"mean": float(known.mean()), "std": float(known.std())}
+                columns.append({"name": name, "kind": NUMERIC, **scale, "missing": False})
+        elif 1 < len(attribute.names) <= MOST_CATEGORIES:
+            several = attribute.offsets is not None
+            names = list(attribute.names)
+            columns.append({"name": name, "kind": CATEGORICAL, "categories": names, "several": several})
+    return AttributesReader(columns, key) if columns else None
 
 
 def classes_of(attributes: Mapping[str, Attribute]) -> dict[str, RowClasses]:

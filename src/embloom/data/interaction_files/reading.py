@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from embloom.artifact.readers.attributes import AttributesReader
 from embloom.data.base import SPLITS, RowClasses, Split
 from embloom.data.films import Films
 from embloom.data.interaction_files.attributes import Attribute, read_attributes
 from embloom.data.interaction_files.cache import InteractionLog, open_interactions
-from embloom.data.interaction_files.features import classes_of, features_of, renamed
+from embloom.data.interaction_files.features import classes_of, features_of, reader_of, renamed
 from embloom.data.interaction_files.filters import InteractionFilter
 from embloom.data.interaction_files.format import InteractionColumns
 from embloom.data.interaction_files.matching import matched
@@ -39,6 +40,7 @@ class Reading:
         newcomers: see `Dataset.newcomers`.
         features: the same -> (N, F) what is known of them.
         classes: the same -> attribute -> classes.
+        items_reader: what makes features of new items.
     """
 
     histories: dict[Split, Ragged]
@@ -47,6 +49,7 @@ class Reading:
     newcomers: dict[Split, tuple[Ragged, Ragged]]
     features: dict[str, Tensor] = field(default_factory=dict)
     classes: dict[str, dict[str, RowClasses]] = field(default_factory=dict)
+    items_reader: AttributesReader | None = None
 
 
 @dataclass(frozen=True)
@@ -123,9 +126,10 @@ class InteractionSource:
         """Adds what is known of items and people, also beside the tables; items are called by their titles where that
         is wanted."""
         for column, (path, key) in self.tables.items():
+            ids = ""
             attributes = dict(known(reading.names[column])) if column == "item" else {}
             if path is not None:
-                attributes, lines = read_attributes(
+                attributes, ids, lines = read_attributes(
                     Path(path), reading.names[column], column, key, f"dataset.{column}s"
                 )
                 for line in lines:
@@ -134,6 +138,8 @@ class InteractionSource:
             features = features_of(attributes)
             if features is not None:
                 reading.features[column] = features
+            if column == "item":
+                reading.items_reader = reader_of(attributes, ids)
             if column == "item" and self.title is not None:
                 titles = attributes.get(self.title)
                 if titles is None or titles.codes is None:
