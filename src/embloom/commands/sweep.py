@@ -1,0 +1,107 @@
+"""`embloom train -m` and `embloom resume SWEEP`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from embloom.assembly import own
+from embloom.assembly.compose import options_first
+from embloom.commands.opening import check_parts_named
+from embloom.files.sweep import Sweep, read_sweep
+from embloom.sweeps.driver import held, refuse_sweep, run_all
+from embloom.sweeps.jobs import all_jobs, composer, extended
+from embloom.sweeps.running import Place
+from embloom.training.stop_signals import stoppable
+
+MULTIRUN = ("-m", "--multirun")
+SHOWING = ("--cfg", "-c", "--info", "-i", "--help", "-h", "--hydra-help", "--version", "--shell-completion", "-sc")
+
+
+def is_sweeping(arguments: Sequence[str]) -> bool:
+    """Whether a command line runs a sweep, and does not only show something."""
+    names = {argument.partition("=")[0] for argument in arguments}
+    return bool(names & set(MULTIRUN)) and not names & set(SHOWING)
+
+
+def start(typed: list[str]) -> None:
+    """`embloom train -m`: writes the manifest and runs every job.
+
+    Raises:
+        ValueError: something is wrong with any of the jobs; nothing was begun.
+    """
+    parser = argparse.ArgumentParser("embloom train", allow_abbrev=False)
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("--config-dir", "-cd", type=Path)
+    parser.add_argument("overrides", nargs="*")
+    chosen, strange = parser.parse_known_args(options_first(typed))
+    if strange and strange[0].startswith("-"):
+        raise ValueError(f"{strange[0]} does not go with -m: it takes overrides and --config-dir")
+    overrides = [*chosen.overrides, *strange]
+    folders = [chosen.config_dir] if chosen.config_dir else []
+    again = shlex.join(["embloom", "train", *typed])
+    with own.parts(folders, anything=True):
+        stoppable(
+            lambda: exited(begin(overrides, {})),
+            lambda: f"nothing was trained yet; start again with:\n{again}",
+        )
+
+
+def exited(status: int) -> None:
+    """Ends the command with the status that says that runs failed."""
+    if status:
+        sys.exit(status)
+
+
+def begin(overrides: Sequence[str], handed: Mapping[str, Any]) -> int:
+    """Composes the jobs, writes the manifest, and runs them.
+
+    Returns:
+        The exit status.
+    """
+    jobs, folder = all_jobs(overrides, own.folders_in_use())
+    refuse_sweep(folder)
+    sweep = Sweep(list(overrides), jobs, {"name": "basic"}, {}, own.folders_in_use(), list(handed))
+    with held(folder):
+        sweep.write(folder)
+        return run_all(Place(folder, sweep))
+
+
+def resume(folder: Path, overrides: Sequence[str], config_dirs: Sequence[str | Path], failed: bool) -> None:
+    """`embloom resume SWEEP`: runs what is left of a sweep, and what it is extended by.
+
+    Raises:
+        ValueError: it cannot be read, its parts were not named, or it cannot be extended so.
+    """
+    sweep = read_sweep(folder)
+    check_parts_named(folder, sweep, config_dirs, {})
+    place = Place(folder, sweep)
+    with own.parts(config_dirs):
+        stoppable(
+            lambda: exited(go_on(place, overrides, failed)),
+            lambda: f"continue with:\n{place.command()}",
+        )
+
+
+def go_on(place: Place, overrides: Sequence[str], failed: bool) -> int:
+    """Extends a sweep and runs what is left of it; the exit status."""
+    with held(place.folder):
+        if overrides:
+            extend(place, overrides)
+        return run_all(place, failed)
+
+
+def extend(place: Place, overrides: Sequence[str]) -> None:
+    """Adds the jobs that more values ask for to the manifest."""
+    sweep = place.sweep
+    with composer(own.folders_in_use()):
+        wanted = extended(sweep, overrides)
+    jobs, _ = all_jobs(wanted, own.folders_in_use(), sweep.jobs, place.folder)
+    sweep.jobs += jobs
+    sweep.overrides = wanted
+    sweep.write(place.folder)
+    print(f"{len(jobs)} runs more")

@@ -1,0 +1,88 @@
+"""A sweep from its manifest to its end: runs what is to be done, goes on after failures, and says what came of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from embloom.files.run_folder import locked
+from embloom.files.sweep import MANIFEST, is_sweep, resume_sweep_command, to_do
+from embloom.sweeps.running import Place, run_job
+from embloom.sweeps.terminal import failures, header, print_results
+
+PATIENCE = 5.0  # seconds for processes whose sweep was killed to notice
+FAILED = 1  # exit status
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Holds the sweep, which one process runs at a time.
+
+    Raises:
+        ValueError: another one does.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + PATIENCE
+    while True:
+        lock = locked(folder)
+        try:
+            lock.__enter__()
+            break
+        except ValueError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
+
+
+def refuse_sweep(folder: Path) -> None:
+    """Raises:
+    ValueError: there is a sweep in the folder already.
+    """
+    if is_sweep(folder):
+        raise ValueError(
+            f"{folder} holds a sweep already: continue it with {resume_sweep_command(folder, [])}, add the values that "
+            "are to be run too (seed=0,1,2), or choose another folder with hydra.sweep.dir=..."
+        )
+
+
+def run_all(place: Place, failed: bool = False) -> int:
+    """Runs every job that is to be done.
+
+    Args:
+        place: the sweep, whose manifest is written.
+        failed: those that failed are run again, too.
+
+    Returns:
+        The exit status: 1 where a job failed.
+
+    Raises:
+        StoppedError: a signal stopped it.
+    """
+    assert (place.folder / MANIFEST).is_file()
+    numbers = to_do(place.folder, place.sweep, failed)
+    for number in numbers:
+        print(f"\n{header(place.sweep, number)}", flush=True)
+        run_job(place, number)
+    return ended(place)
+
+
+def ended(place: Place) -> int:
+    """Says what came of the sweep; `run_all` returns what this does."""
+    print()
+    print_results(place.folder, place.sweep)
+    # Here the sweep's summary.csv is written.
+    print(f"done: {place.folder}")
+    lines = failures(place.folder, place.sweep)
+    for line in lines:
+        print(f"error: {line}", file=sys.stderr)
+    if lines:
+        again = place.command("--failed")
+        print(f"{len(lines)} of {len(place.sweep.jobs)} failed; run them again with:\n{again}", file=sys.stderr)
+    return FAILED if lines else 0
