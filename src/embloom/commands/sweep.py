@@ -14,7 +14,7 @@ from embloom.assembly.compose import options_first
 from embloom.commands.opening import check_parts_named
 from embloom.files.sweep import Sweep, read_sweep
 from embloom.sweeps.driver import held, refuse_sweep, run_all
-from embloom.sweeps.jobs import all_jobs, composer, extended
+from embloom.sweeps.jobs import all_jobs, composer, extended, settings
 from embloom.sweeps.running import Place
 from embloom.training.stop_signals import stoppable
 
@@ -63,9 +63,10 @@ def begin(overrides: Sequence[str], handed: Mapping[str, Any]) -> int:
     Returns:
         The exit status.
     """
+    launcher, _ = settings(overrides, own.folders_in_use())
     jobs, folder = all_jobs(overrides, own.folders_in_use())
     refuse_sweep(folder)
-    sweep = Sweep(list(overrides), jobs, {"name": "basic"}, {}, own.folders_in_use(), list(handed))
+    sweep = Sweep(list(overrides), jobs, launcher, {}, own.folders_in_use(), list(handed))
     with held(folder):
         sweep.write(folder)
         return run_all(Place(folder, sweep))
@@ -90,9 +91,26 @@ def resume(folder: Path, overrides: Sequence[str], config_dirs: Sequence[str | P
 def go_on(place: Place, overrides: Sequence[str], failed: bool) -> int:
     """Extends a sweep and runs what is left of it; the exit status."""
     with held(place.folder):
-        if overrides:
-            extend(place, overrides)
+        launching = [text for text in overrides if text.startswith("hydra")]
+        if launching:
+            relaunch(place, launching)
+        if more := [text for text in overrides if text not in launching]:
+            extend(place, more)
         return run_all(place, failed)
+
+
+def relaunch(place: Place, overrides: Sequence[str]) -> None:
+    """Has the rest of a sweep run another way.
+
+    Raises:
+        ValueError: that is not what the overrides say.
+    """
+    if strange := [text for text in overrides if not text.startswith(("hydra/launcher=", "hydra.launcher."))]:
+        raise ValueError(f"{strange[0]}: of a sweep that has begun only the launcher can be changed")
+    chosen = any(text.startswith("hydra/launcher=") for text in overrides)
+    first = [] if chosen else [f"hydra/launcher={place.sweep.launcher['name']}"]
+    place.sweep.launcher, _ = settings([*first, *overrides], [])
+    place.sweep.write(place.folder)
 
 
 def extend(place: Place, overrides: Sequence[str]) -> None:

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from embloom.files.run_folder import locked
-from embloom.files.sweep import MANIFEST, is_sweep, resume_sweep_command, to_do
-from embloom.sweeps.running import Place, run_job
-from embloom.sweeps.terminal import failures, header, print_results
+from embloom.files.sweep import is_sweep, resume_sweep_command, to_do
+from embloom.sweeps.processes import run_at_once
+from embloom.sweeps.running import PATIENCE, Place, run_job
+from embloom.sweeps.terminal import header, print_results, unfinished
 
-PATIENCE = 5.0  # seconds for processes whose sweep was killed to notice
 FAILED = 1  # exit status
 
 
@@ -65,24 +65,28 @@ def run_all(place: Place, failed: bool = False) -> int:
     Raises:
         StoppedError: a signal stopped it.
     """
-    assert (place.folder / MANIFEST).is_file()
     numbers = to_do(place.folder, place.sweep, failed)
-    for number in numbers:
-        print(f"\n{header(place.sweep, number)}", flush=True)
-        run_job(place, number)
+    launcher = place.sweep.launcher
+    if launcher["name"] == "joblib":
+        run_at_once(place, numbers, int(launcher["n_jobs"]))
+    else:
+        for number in numbers:
+            print(f"\n{header(place.sweep, number)}", flush=True)
+            run_job(place, number)
     return ended(place)
 
 
 def ended(place: Place) -> int:
-    """Says what came of the sweep; `run_all` returns what this does."""
+    """Says what came of the sweep, and returns the exit status."""
     print()
     print_results(place.folder, place.sweep)
     # Here the sweep's summary.csv is written.
     print(f"done: {place.folder}")
-    lines = failures(place.folder, place.sweep)
+    lines = unfinished(place.folder, place.sweep)
     for line in lines:
         print(f"error: {line}", file=sys.stderr)
     if lines:
-        again = place.command("--failed")
-        print(f"{len(lines)} of {len(place.sweep.jobs)} failed; run them again with:\n{again}", file=sys.stderr)
+        again = place.command(*([] if to_do(place.folder, place.sweep) else ["--failed"]))
+        what = f"{len(lines)} of {len(place.sweep.jobs)} have not finished"
+        print(f"{what}; run them again with:\n{again}", file=sys.stderr)
     return FAILED if lines else 0

@@ -13,7 +13,7 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from embloom.assembly.checks import problems
 from embloom.assembly.compose import hydra_in_use, plain, register_resolvers, searchpath, spelled, without_hydra
@@ -23,7 +23,6 @@ from embloom.files.sweep import Job, Sweep, is_inside
 
 Combination = tuple[list[str], dict[str, str]]  # overrides of a job, and those of them that vary: key -> value
 Compose = Callable[[Sequence[str]], DictConfig]
-FIXED_LATER = ("hydra.sweep.", "hydra.launcher", "hydra/launcher", "hydra.sweeper", "hydra/sweeper")
 
 
 @contextmanager
@@ -174,12 +173,42 @@ def values_of(override: Override) -> list[str]:
     return [str(value) for value in override.sweep_string_iterator()]
 
 
-def settings(config: DictConfig, node: str) -> dict[str, Any]:
-    """What Hydra's node `launcher` or `sweeper` says, with the `name` of the option."""
+LAUNCHERS, SWEEPERS = ("basic", "joblib"), ("basic",)
+
+
+def settings(overrides: Sequence[str], config_dirs: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """How jobs are run, and how they are searched for: `name`, and the settings of that launcher and that sweeper.
+
+    Args:
+        overrides: as typed; what they vary is left out.
+        config_dirs: the user's own config folders.
+
+    Raises:
+        ValueError: there is no such launcher, or a setting is wrong.
+    """
+    with composer(config_dirs) as compose:
+        fixed = [override for override in parsed(overrides) if override.key_or_group.startswith("hydra")]
+        config = compose([str(override.input_line) for override in fixed])
+    found = {}
     with hydra_in_use(config):
-        name = str(config.hydra.runtime.choices.get(f"hydra/{node}"))
-        found = {key: value for key, value in plain(config.hydra[node]).items() if not key.startswith("_")}
-    return {"name": name, **found}
+        for node, known in {"launcher": LAUNCHERS, "sweeper": SWEEPERS}.items():
+            name = str(config.hydra.runtime.choices.get(f"hydra/{node}"))
+            if name not in known:
+                raise ValueError(f"hydra/{node}={name}: embloom's own sweeps know {', '.join(known)}")
+            inner = OmegaConf.to_container(config.hydra[node], resolve=True)
+            assert isinstance(inner, dict)
+            found[node] = {"name": name, **{str(k): v for k, v in inner.items() if not str(k).startswith("_")}}
+    check_launcher(found["launcher"])
+    return found["launcher"], found["sweeper"]
+
+
+def check_launcher(launcher: Mapping[str, Any]) -> None:
+    """Raises:
+    ValueError: a setting is out of range.
+    """
+    count = launcher.get("n_jobs", 1)
+    if isinstance(count, bool) or not isinstance(count, int) or (count < 1 and count != -1):
+        raise ValueError(f"hydra.launcher.n_jobs={count}: it must be a positive integer, or -1 for one a core")
 
 
 def in_single_quotes(folder: Path) -> str:

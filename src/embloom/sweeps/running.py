@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,10 +16,13 @@ from embloom.assembly import own
 from embloom.assembly.compose import Composed
 from embloom.errors import message_for
 from embloom.files.run_config import write_config
+from embloom.files.run_folder import is_locked
 from embloom.files.run_state import RunState
 from embloom.files.sweep import Job, Sweep, resume_sweep_command, state_of
 from embloom.files.tensors import first_line
 from embloom.startup import quick_imports
+
+PATIENCE = 5.0  # seconds
 
 
 @dataclass
@@ -61,6 +65,7 @@ def run_job(place: Place, number: int, callbacks: Mapping[str, Any] | None = Non
         from embloom.training.run import resume, start
     job = place.sweep.jobs[number]
     folder = place.folder / job.folder
+    wait_for(folder)
     within = InSweep(place.command(), place.said, dict(callbacks or {}))
     try:
         with warnings_once(place.said):
@@ -74,6 +79,13 @@ def run_job(place: Place, number: int, callbacks: Mapping[str, Any] | None = Non
     finally:
         gc.collect()  # what a training leaves are circles, with tensors in them
     return ""
+
+
+def wait_for(folder: Path) -> None:
+    """Lets a process whose sweep was killed notice that it is."""
+    end = time.monotonic() + PATIENCE
+    while is_locked(folder) and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def failed(job: Job, folder: Path, error: Exception) -> str:

@@ -23,6 +23,22 @@ def header(sweep: Sweep, number: int) -> str:
     return f"run {number + 1} of {sweep.total()}: {sweep.jobs[number].label()}".rstrip(": ")
 
 
+def outcome(state: RunState | None, why: str = "") -> str:
+    """What became of a run, in a few words.
+
+    Args:
+        state: of its folder.
+        why: what is known beside that.
+    """
+    if state is None:
+        return why or "not begun"
+    if state.state == "finished":
+        tags = scores([state.metrics])[:1] or ["val/loss"]
+        return ", ".join(["finished", *(f"{tag} {state.metrics[tag]:.4f}" for tag in tags if tag in state.metrics)])
+    reason = (why or state.reason).splitlines()
+    return f"{state.state}: {reason[0]}" if reason else state.state
+
+
 def print_results(folder: Path, sweep: Sweep, objectives: Sequence[Objective] = ()) -> None:
     """Prints what varied and the probes of each run, best first, and where the embeddings are.
 
@@ -55,10 +71,10 @@ def cell(state: RunState, tag: str) -> str:
     return f"{state.metrics[tag]:.4f}" if tag in state.metrics else ""
 
 
-def failures(folder: Path, sweep: Sweep) -> list[str]:
-    """A line for each run that failed, with its reason."""
+def unfinished(folder: Path, sweep: Sweep) -> list[str]:
+    """A line for each run that has not finished, with the reason."""
     return [
-        f"{header(sweep, number)}: failed: {state.reason.splitlines()[0] if state.reason else 'no reason known'}"
+        f"{header(sweep, number)}: {outcome(state)}"
         for number, state in enumerate(states(folder, sweep))
-        if state is not None and state.state == "failed"
+        if state is None or state.state != "finished"
     ]
