@@ -12,7 +12,8 @@ from typing import Any
 from embloom.assembly import own
 from embloom.assembly.compose import options_first
 from embloom.commands.opening import check_parts_named
-from embloom.files.sweep import Sweep, read_sweep
+from embloom.files.sweep import Job, Sweep, read_sweep
+from embloom.sweeps.cluster import LAUNCHERS
 from embloom.sweeps.driver import held, refuse_sweep, run_all
 from embloom.sweeps.jobs import all_jobs, composer, extended, settings
 from embloom.sweeps.running import Place
@@ -63,10 +64,21 @@ def begin(overrides: Sequence[str], handed: Mapping[str, Any]) -> int:
     Returns:
         The exit status.
     """
-    launcher, _ = settings(overrides, own.folders_in_use())
-    jobs, folder = all_jobs(overrides, own.folders_in_use())
+    dirs = own.folders_in_use()
+    launcher, sweeper = settings(overrides, dirs)
+    overrides = [*(f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()), *overrides]
+    search: dict[str, Any] = {}
+    jobs: list[Job] = []
+    if sweeper["name"] == "optuna":
+        if launcher["name"] in LAUNCHERS:
+            raise ValueError(f"hydra/sweeper=optuna with hydra/launcher={launcher['name']}: use joblib or none")
+        from embloom.sweeps.search import planned
+
+        search, folder = planned(overrides, dirs, sweeper)
+    else:
+        jobs, folder = all_jobs(overrides, dirs)
     refuse_sweep(folder)
-    sweep = Sweep(list(overrides), jobs, launcher, {}, own.folders_in_use(), list(handed))
+    sweep = Sweep(list(overrides), jobs, launcher, search, dirs, list(handed))
     with held(folder):
         sweep.write(folder)
         return run_all(Place(folder, sweep))
@@ -105,17 +117,24 @@ def relaunch(place: Place, overrides: Sequence[str]) -> None:
     Raises:
         ValueError: that is not what the overrides say.
     """
-    if strange := [text for text in overrides if not text.startswith(("hydra/launcher=", "hydra.launcher."))]:
-        raise ValueError(f"{strange[0]}: of a sweep that has begun only the launcher can be changed")
+    changeable = ("hydra/launcher=", "hydra.launcher.", *(["hydra.sweeper.n_trials="] if place.sweep.search else []))
+    if strange := [text for text in overrides if not text.startswith(changeable)]:
+        raise ValueError(f"{strange[0]}: of a sweep that has begun only {', '.join(changeable)} can be changed")
+    first = {"launcher": place.sweep.launcher, "sweeper": place.sweep.search or {"name": "basic"}}
     chosen = any(text.startswith("hydra/launcher=") for text in overrides)
-    first = [] if chosen else [f"hydra/launcher={place.sweep.launcher['name']}"]
-    place.sweep.launcher, _ = settings([*first, *overrides], [])
+    names = [f"hydra/{node}={found['name']}" for node, found in first.items() if node == "sweeper" or not chosen]
+    launcher, sweeper = settings([*names, *overrides], [])
+    place.sweep.launcher = launcher
+    if any(text.startswith("hydra.sweeper.n_trials=") for text in overrides):
+        place.sweep.search["n_trials"] = sweeper["n_trials"]
     place.sweep.write(place.folder)
 
 
 def extend(place: Place, overrides: Sequence[str]) -> None:
     """Adds the jobs that more values ask for to the manifest."""
     sweep = place.sweep
+    if sweep.search:
+        raise ValueError("a search is extended by more runs: hydra.sweeper.n_trials=50")
     with composer(own.folders_in_use()):
         wanted = extended(sweep, overrides)
     jobs, _ = all_jobs(wanted, own.folders_in_use(), sweep.jobs, place.folder)

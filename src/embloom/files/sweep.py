@@ -21,6 +21,7 @@ from embloom.files.run_state import (
     CONFIG,
     STATE,
     RunState,
+    is_count,
     is_list,
     is_mapping,
     is_text,
@@ -36,7 +37,7 @@ from embloom.files.seal import SEAL, check_seal, sealed
 MANIFEST = "sweep.json"
 LOGS = "logs"
 MOST_BYTES = 1 << 28
-BESIDE = ("summary.csv", "study.journal")
+BESIDE = ("summary.csv", "study.journal", "submitit/*")
 
 
 @dataclass
@@ -104,7 +105,7 @@ FITS = {
     "overrides": is_list,
     "jobs": lambda value: isinstance(value, list) and all(map(is_job, value)),
     "launcher": lambda value: isinstance(value, dict) and is_text(value.get("name")),
-    "search": lambda value: isinstance(value, dict),
+    "search": lambda value: value == {} or is_search(value),
     "config_dirs": is_list,
     "handed": is_list,
     "started": is_time,
@@ -119,6 +120,14 @@ def is_job(value: Any) -> bool:
     if not texts or set(value["names"]) != {"dataset", "encoder", "loss"} or not is_text(value["folder"]):
         return False
     return is_inside(value["folder"]) and isinstance(value["config"], dict)
+
+
+def is_search(value: Any) -> bool:
+    """Whether it says how a search draws its jobs."""
+    if not isinstance(value, dict) or not is_list(value.get("objectives")) or not value["objectives"]:
+        return False
+    counts = all(is_count(value.get(key)) for key in ("n_trials", "seed", "n_startup_trials"))
+    return counts and all(value.get(key) is None or is_text(value[key]) for key in ("pruner", "prune_by", "sampler"))
 
 
 def is_inside(folder: str) -> bool:
@@ -210,4 +219,5 @@ def remove_sweep(folder: Path) -> None:
         for pattern in (MANIFEST, f".{MANIFEST}.*", f"{LOGS}/*.log", *BESIDE, LOCK):
             for path in folder.glob(pattern):
                 path.unlink(missing_ok=True)
-    tidy(folder / LOGS, parents=1)
+    for place in (folder / LOGS, folder / "submitit", folder):
+        tidy(place, parents=0)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from embloom.files.run_folder import locked
 from embloom.files.sweep import is_sweep, resume_sweep_command, to_do
+from embloom.sweeps import cluster
 from embloom.sweeps.processes import run_at_once
 from embloom.sweeps.running import PATIENCE, Place, run_job
-from embloom.sweeps.terminal import header, print_results, unfinished
+from embloom.sweeps.terminal import header, objectives_of, print_results, unfinished
+
+if TYPE_CHECKING:
+    from embloom.sweeps.search import Search
 
 FAILED = 1  # exit status
 
@@ -66,20 +72,47 @@ def run_all(place: Place, failed: bool = False) -> int:
         StoppedError: a signal stopped it.
     """
     numbers = to_do(place.folder, place.sweep, failed)
+    search = searching(place)
     launcher = place.sweep.launcher
+    take = taking(numbers, search)
     if launcher["name"] == "joblib":
-        run_at_once(place, numbers, int(launcher["n_jobs"]))
+        run_at_once(place, take, place.sweep.total() - len(place.sweep.jobs) + len(numbers), int(launcher["n_jobs"]))
+    elif launcher["name"] in cluster.LAUNCHERS:
+        cluster.submit(place, numbers)
     else:
-        for number in numbers:
+        while (number := take()) is not None:
             print(f"\n{header(place.sweep, number)}", flush=True)
             run_job(place, number)
+    if search is not None:
+        search.keep()
     return ended(place)
+
+
+def searching(place: Place) -> Search | None:
+    """What draws more jobs, where the sweep is a search."""
+    if not place.sweep.search:
+        return None
+    from embloom.sweeps.search import Search
+
+    return Search(place)
+
+
+def taking(numbers: Sequence[int], search: Search | None) -> Callable[[], int | None]:
+    """Gives out the number of one job after the other, None at the end; any thread may ask."""
+    left, lock = iter(numbers), threading.Lock()
+
+    def take() -> int | None:
+        with lock:
+            number = next(left, None)
+            return search.next() if number is None and search is not None else number
+
+    return take
 
 
 def ended(place: Place) -> int:
     """Says what came of the sweep, and returns the exit status."""
     print()
-    print_results(place.folder, place.sweep)
+    print_results(place.folder, place.sweep, objectives_of(place.sweep))
     # Here the sweep's summary.csv is written.
     print(f"done: {place.folder}")
     lines = unfinished(place.folder, place.sweep)

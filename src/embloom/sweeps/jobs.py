@@ -173,7 +173,8 @@ def values_of(override: Override) -> list[str]:
     return [str(value) for value in override.sweep_string_iterator()]
 
 
-LAUNCHERS, SWEEPERS = ("basic", "joblib"), ("basic",)
+PRUNERS = ("halving", "median")
+LAUNCHERS, SWEEPERS = ("basic", "joblib", "submitit_slurm", "submitit_local"), ("basic", "optuna")
 
 
 def settings(overrides: Sequence[str], config_dirs: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -199,6 +200,8 @@ def settings(overrides: Sequence[str], config_dirs: Sequence[str]) -> tuple[dict
             assert isinstance(inner, dict)
             found[node] = {"name": name, **{str(k): v for k, v in inner.items() if not str(k).startswith("_")}}
     check_launcher(found["launcher"])
+    if found["sweeper"]["name"] == "optuna":
+        check_search(found["sweeper"])
     return found["launcher"], found["sweeper"]
 
 
@@ -209,6 +212,25 @@ def check_launcher(launcher: Mapping[str, Any]) -> None:
     count = launcher.get("n_jobs", 1)
     if isinstance(count, bool) or not isinstance(count, int) or (count < 1 and count != -1):
         raise ValueError(f"hydra.launcher.n_jobs={count}: it must be a positive integer, or -1 for one a core")
+
+
+def check_search(search: Mapping[str, Any]) -> None:
+    """Raises:
+    ValueError: a setting of the search is out of range.
+    """
+    for key, least in {"n_trials": 1, "seed": 0, "n_startup_trials": 0}.items():
+        value = search.get(key)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"hydra.sweeper.{key}={value}: it must be an integer of at least {least}")
+    for key, known in {"sampler": ("tpe", "random"), "pruner": (None, *PRUNERS)}.items():
+        if search.get(key) not in known:
+            names = ", ".join("null" if name is None else name for name in known)
+            raise ValueError(f"hydra.sweeper.{key}={search.get(key)}: it must be one of {names}")
+    by = search.get("prune_by")
+    if by is not None and not isinstance(by, str):
+        raise ValueError(f"hydra.sweeper.prune_by={by}: name a metric, such as -val/loss")
+    if by is not None and search["pruner"] is None:
+        raise ValueError("hydra.sweeper.prune_by needs hydra.sweeper.pruner=halving or median")
 
 
 def in_single_quotes(folder: Path) -> str:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -162,25 +162,20 @@ def name_of(status: int) -> str:
     return signal.Signals(-status).name if status < 0 else f"status {status}"
 
 
-def run_at_once(place: Place, numbers: Sequence[int], count: int) -> None:
+def run_at_once(place: Place, take: Callable[[], int | None], total: int, count: int) -> None:
     """Runs jobs in processes.
 
     Args:
         place: the sweep.
-        numbers: of the jobs, counted from 0.
+        take: gives the number of the next job, None where there is none.
+        total: how many there will be.
         count: how many at once; -1 for one a core.
     """
-    count = min(cores() if count < 0 else count, len(numbers))
-    if not numbers:
+    count = min(cores() if count < 0 else count, total)
+    if not total:
         return
     (place.folder / LOGS).mkdir(exist_ok=True)
-    print(f"{len(numbers)} runs, {count} at once; what each says: {shown(place.folder / LOGS)}/NUMBER.log", flush=True)
-    left, lock = iter(numbers), threading.Lock()
-
-    def take() -> int | None:
-        with lock:
-            return next(left, None)
-
+    print(f"{total} runs, {count} at once; what each says: {shown(place.folder / LOGS)}/NUMBER.log", flush=True)
     Pool(place, count, take).run()
 
 

@@ -6,7 +6,7 @@ import gc
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,13 +46,12 @@ class Place:
         return resume_sweep_command(self.folder, self.sweep.config_dirs, *more)
 
 
-def run_job(place: Place, number: int, callbacks: Mapping[str, Any] | None = None) -> str:
+def run_job(place: Place, number: int) -> str:
     """Runs a job, or what is left of it.
 
     Args:
         place: the sweep.
         number: the job's, counted from 0.
-        callbacks: what else happens in it.
 
     Returns:
         Why it failed; empty where it did not.
@@ -61,12 +60,13 @@ def run_job(place: Place, number: int, callbacks: Mapping[str, Any] | None = Non
         StoppedError: a signal stopped it; it has been saved.
     """
     with quick_imports():
+        from embloom.sweeps.pruning import callback_for
         from embloom.training.in_sweep import InSweep
         from embloom.training.run import resume, start
     job = place.sweep.jobs[number]
     folder = place.folder / job.folder
     wait_for(folder)
-    within = InSweep(place.command(), place.said, dict(callbacks or {}))
+    within = InSweep(place.command(), place.said, callback_for(place.folder, place.sweep, number))
     try:
         with warnings_once(place.said):
             if state_of(folder) is None:

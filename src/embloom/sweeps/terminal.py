@@ -71,6 +71,12 @@ def cell(state: RunState, tag: str) -> str:
     return f"{state.metrics[tag]:.4f}" if tag in state.metrics else ""
 
 
+def objectives_of(sweep: Sweep) -> list[Objective]:
+    """What the sweep is to be sorted by, where that was said."""
+    asked = sweep.search.get("objectives") or (sweep.jobs[0].config.get("optimize") if sweep.jobs else None) or []
+    return [Objective.of(text) for text in ([asked] if isinstance(asked, str) else asked)]
+
+
 def unfinished(folder: Path, sweep: Sweep) -> list[str]:
     """A line for each run that has not finished, with the reason."""
     return [

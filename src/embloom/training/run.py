@@ -148,8 +148,8 @@ class Run:
         }
         self.board = Events(folder)
         self.view = LightningTraining(components.module, components.probes, self.board, folder)
-        callbacks = {**components.callbacks, **(sweep.callbacks if sweep else {})}
-        self.trainer = make_trainer(config["trainer"], callbacks, self.view)
+        self.callbacks = {**components.callbacks, **(sweep.callbacks if sweep else {})}
+        self.trainer = make_trainer(config["trainer"], self.callbacks, self.view)
 
     def go(self) -> None:
         """Fits, tests, probes, writes the artifact; whatever happens, `run.json` says so."""
@@ -246,7 +246,8 @@ class Run:
         keep(self.components, self.view, self.state, self.config)
         text = json.dumps(self.state.metrics, indent=2).encode()
         write_whole(self.folder / METRICS, lambda file: file.write(text))
-        self.end("finished", "; ".join(f"probe {name} failed: {why}" for name, why in found.failed.items()))
+        failed = [f"probe {name} failed: {why}" for name, why in found.failed.items()]
+        self.end("finished", "; ".join([*filter(None, (c.ended for c in self.callbacks.values())), *failed]))
         if self.sweep is None:  # which ends with a table of them
             for tag, value in self.state.metrics.items():
                 print(f"{tag:<40} {value:.4f}")

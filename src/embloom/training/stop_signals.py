@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+STOPPING = [signal.SIGINT, signal.SIGTERM]
 T = TypeVar("T")
 
 
@@ -39,6 +39,17 @@ def handled(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
     finally:
         for signum, previous in before.items():
             signal.signal(signum, previous)
+
+
+@contextmanager
+def stopping_by(*signals: signal.Signals) -> Iterator[None]:
+    """Has other signals stop a run, where who started the process means something else by the usual ones."""
+    before = list(STOPPING)
+    STOPPING[:] = signals
+    try:
+        yield
+    finally:
+        STOPPING[:] = before
 
 
 def ignore(signum: int, frame: FrameType | None) -> None:
