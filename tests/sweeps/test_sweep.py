@@ -26,9 +26,9 @@ def said(folder: Path) -> str:
     return (folder / "output.txt").read_text()
 
 
-def outcomes(sweep: Path) -> dict[str, Any]:
+def outcomes(sweep: Path, names: list[str] | None = None) -> dict[str, Any]:
     """What every run of a sweep ends with."""
-    return {job.folder: outcome(sweep / job.folder) for job in read_sweep(sweep).jobs}
+    return {name: outcome(sweep / name) for name in names or [job.folder for job in read_sweep(sweep).jobs]}
 
 
 def ended(*arguments: str, cwd: Path, status: int = 0) -> str:

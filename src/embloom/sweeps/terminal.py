@@ -33,8 +33,9 @@ def outcome(state: RunState | None, why: str = "") -> str:
     if state is None:
         return why or "not begun"
     if state.state == "finished":
+        ended = "finished" if not state.reason else f"finished ({state.reason.splitlines()[0]})"
         tags = scores([state.metrics])[:1] or ["val/loss"]
-        return ", ".join(["finished", *(f"{tag} {state.metrics[tag]:.4f}" for tag in tags if tag in state.metrics)])
+        return ", ".join([ended, *(f"{tag} {state.metrics[tag]:.4f}" for tag in tags if tag in state.metrics)])
     reason = (why or state.reason).splitlines()
     return f"{state.state}: {reason[0]}" if reason else state.state
 
