@@ -16,7 +16,7 @@ USAGE = """\
 embloom trains embeddings, shows what each loss kept in them, and lets you reuse them.
 
 usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cfg job shows the configuration
-       embloom resume RUN_FOLDER [key=value ...]          continue a run exactly where it stopped
+       embloom resume FOLDER [key=value ...]              continue a run, or a sweep, exactly where it stopped
        embloom runs [FOLDER] [--loss NAMES ...]           list runs (default: outputs)
        embloom compare RUN RUN ... [--html FILE]          settings that differ, probes, losses; maps side by side
        embloom map RUN                                    draw the embedding: map.png and map.html

@@ -21,7 +21,7 @@ RATE = "optimizer.lr=tag(log,interval(0.0001,0.1))"
 def test_a_search_draws_reads_its_objectives_and_is_extended(tmp_path: Path) -> None:
     asked = "optimize=[probe/knn_label,-val/loss]"
     text = ended(*SEARCH, RATE, "loss=cross_entropy,mse", asked, "hydra.sweeper.n_trials=3", cwd=tmp_path)
-    assert len(re.findall(r"^run \d of 3: loss=\w+ optimizer.lr=[\d.]+$", text, re.M)) == 3
+    assert len(re.findall(r"^run \d of 3: optimizer.lr=[\d.]+ loss=\w+$", text, re.M)) == 3
     assert "probe/knn_label" in text
     assert "val/loss" in text
     ended("resume", "sweep", "hydra.sweeper.n_trials=4", cwd=tmp_path)

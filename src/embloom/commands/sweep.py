@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from embloom.commands.opening import check_parts_named
 from embloom.files.sweep import Job, Sweep, read_sweep
 from embloom.sweeps.cluster import LAUNCHERS
 from embloom.sweeps.driver import held, refuse_sweep, run_all
-from embloom.sweeps.jobs import all_jobs, composer, extended, settings
+from embloom.sweeps.jobs import all_jobs, composer, extended, in_single_quotes, settings
 from embloom.sweeps.running import Place
 from embloom.training.stop_signals import stoppable
 
@@ -47,7 +47,7 @@ def start(typed: list[str]) -> None:
     again = shlex.join(["embloom", "train", *typed])
     with own.parts(folders, anything=True):
         stoppable(
-            lambda: exited(begin(overrides, {})),
+            lambda: exited(begin(overrides, [])[1]),
             lambda: f"nothing was trained yet; start again with:\n{again}",
         )
 
@@ -58,11 +58,18 @@ def exited(status: int) -> None:
         sys.exit(status)
 
 
-def begin(overrides: Sequence[str], handed: Mapping[str, Any]) -> int:
+def begin(overrides: Sequence[str], handed: Sequence[str]) -> tuple[Path, int]:
     """Composes the jobs, writes the manifest, and runs them.
 
+    Args:
+        overrides: as typed.
+        handed: groups whose classes were handed over in Python.
+
     Returns:
-        The exit status.
+        The sweep's folder and the exit status.
+
+    Raises:
+        ValueError: something is wrong with any of the jobs; nothing was begun.
     """
     dirs = own.folders_in_use()
     launcher, sweeper = settings(overrides, dirs)
@@ -81,7 +88,7 @@ def begin(overrides: Sequence[str], handed: Mapping[str, Any]) -> int:
     sweep = Sweep(list(overrides), jobs, launcher, search, dirs, list(handed))
     with held(folder):
         sweep.write(folder)
-        return run_all(Place(folder, sweep))
+        return folder, run_all(Place(folder, sweep))
 
 
 def resume(folder: Path, overrides: Sequence[str], config_dirs: Sequence[str | Path], failed: bool) -> None:
@@ -109,6 +116,29 @@ def go_on(place: Place, overrides: Sequence[str], failed: bool) -> int:
         if more := [text for text in overrides if text not in launching]:
             extend(place, more)
         return run_all(place, failed)
+
+
+def swept(folder: Path | None, overrides: Sequence[str], handed: Sequence[str]) -> Path:
+    """The door from Python: begins a sweep, or goes on with the one in `folder`, where more values may be asked for.
+
+    Returns:
+        The sweep's folder.
+
+    Raises:
+        ValueError: as the command would say it.
+    """
+    if folder is None or not is_sweep(folder):
+        place = [f"hydra.sweep.dir={in_single_quotes(folder)}"] if folder else []
+        return begin([*overrides, *place], handed)[0]
+    there = Place(folder, read_sweep(folder))
+    if not there.sweep.search:
+        jobs, _ = all_jobs(overrides, own.folders_in_use(), there.sweep.jobs, folder)
+        there.sweep.jobs += jobs
+        there.sweep.overrides = list(overrides)
+    with held(folder):
+        there.sweep.write(folder)
+        run_all(there, failed=True)
+    return folder
 
 
 def relaunch(place: Place, overrides: Sequence[str]) -> None:
