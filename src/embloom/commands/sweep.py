@@ -12,7 +12,7 @@ from typing import Any
 from embloom.assembly import own
 from embloom.assembly.compose import options_first
 from embloom.commands.opening import check_parts_named
-from embloom.files.sweep import Job, Sweep, read_sweep
+from embloom.files.sweep import Job, Sweep, is_sweep, read_sweep
 from embloom.sweeps.cluster import LAUNCHERS
 from embloom.sweeps.driver import held, refuse_sweep, run_all
 from embloom.sweeps.jobs import all_jobs, composer, extended, in_single_quotes, settings
