@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +157,29 @@ def test_a_manifest_that_was_changed_executes_nothing(change: str, tmp_path: Pat
     text = ended("resume", "sweep", cwd=tmp_path, status=1 if change == "code" else 2)
     assert ("no file's word is enough" in text) if change == "code" else ("cannot be read" in text)
     assert command("runs", "sweep", cwd=tmp_path).returncode == 0
+
+
+def test_from_python_a_sweep_goes_on_with_what_is_missing(tmp_path: Path) -> None:
+    settings = [*QUICK[:-1], "trainer.limit_train_batches=2", "encoder.layers=auto-8-auto"]
+    code = f"""
+import embloom
+
+first = embloom.sweep(["seed=0,1", *{settings!r}], folder="sweep")
+stamps = [(run.folder / "run.json").stat().st_mtime_ns for run in first.runs]
+again = embloom.sweep(["seed=0,1,2", "loss=cross_entropy", *{settings!r}], folder="sweep")
+assert [run.folder for run in again.runs][:2] == [run.folder for run in first.runs]
+assert [(run.folder / "run.json").stat().st_mtime_ns for run in first.runs] == stamps
+assert len(again.runs) == 3 and not again.failures
+try:
+    embloom.sweep("seed=0,1")
+except ValueError as error:
+    assert "a list" in str(error)
+class Rings:
+    pass
+try:
+    embloom.sweep(["seed=0,1", "hydra/launcher=joblib"], parts={{"encoder": Rings}})
+except ValueError as error:
+    assert "hydra/launcher" in str(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import shutil
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,12 @@ def make(folder: Path) -> Path:
     return folder
 
 
+def wait_for_steps(process: BaseProcess, steps: Path, more: int) -> None:
+    """Until so many steps have been made, or the process has ended."""
+    wanted = steps.stat().st_size + more if steps.exists() else more
+    wait_for(lambda: not process.is_alive() or (steps.exists() and steps.stat().st_size >= wanted), 300)
+
+
 def outcomes(sweep: Path) -> dict[str, Any]:
     """What every run ends with, without what holds the name of its place."""
     return {job.folder: outcome(sweep / job.folder) for job in read_sweep(sweep).jobs}
@@ -64,7 +71,11 @@ def test_a_sweep_killed_at_random_moments_ends_with_the_same_bits(launcher: str,
     folder, kills = make(tmp_path / "killed"), 0
     process = fork(*train, cwd=folder)
     wait_for(lambda: (folder / "sweep" / MANIFEST).exists())
-    while killed(process, moments.uniform(0, seconds / 7)):
+    while True:
+        if kills % 2:  # else on a slow machine all moments would fall into the start of the processes
+            wait_for_steps(process, folder / "steps", moments.randint(1, RUNS * STEPS // 10))
+        if not killed(process, 0 if kills % 2 else moments.uniform(0, seconds / 7)):
+            break
         kills += 1
         process = fork(*RESUME, cwd=folder)
         if kills == KILLS:

@@ -60,7 +60,8 @@ def check_parts_named(
         )
     lost = [group for group in state.handed if group not in handed]
     if lost:
+        again = f"sweep([...], folder={str(folder)!r}" if isinstance(state, Sweep) else f"resume({str(folder)!r}"
         raise ValueError(
             f"{folder} was trained with classes that were handed over in Python: continue it there, "
-            f"embloom.resume({str(folder)!r}, parts={{{', '.join(f'{group!r}: ...' for group in lost)}}})"
+            f"embloom.{again}, parts={{{', '.join(f'{group!r}: ...' for group in lost)}}})"
         )

@@ -130,13 +130,13 @@ def swept(folder: Path | None, overrides: Sequence[str], handed: Sequence[str]) 
     if folder is None or not is_sweep(folder):
         place = [f"hydra.sweep.dir={in_single_quotes(folder)}"] if folder else []
         return begin([*overrides, *place], handed)[0]
-    there = Place(folder, read_sweep(folder))
-    if not there.sweep.search:
-        jobs, _ = all_jobs(overrides, own.folders_in_use(), there.sweep.jobs, folder)
-        there.sweep.jobs += jobs
-        there.sweep.overrides = list(overrides)
     with held(folder):
-        there.sweep.write(folder)
+        there = Place(folder, read_sweep(folder))
+        if not there.sweep.search:
+            jobs, _ = all_jobs(overrides, own.folders_in_use(), there.sweep.jobs, folder)
+            there.sweep.jobs += jobs
+            there.sweep.overrides = list(overrides)
+            there.sweep.write(folder)
         run_all(there, failed=True)
     return folder
 

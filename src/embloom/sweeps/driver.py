@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embloom.files.run_folder import locked
+from embloom.files.run_state import CONFIG, STATE
 from embloom.files.sweep import is_sweep, resume_sweep_command, to_do
 from embloom.sweeps import cluster
 from embloom.sweeps.processes import run_at_once
@@ -51,6 +52,8 @@ def refuse_sweep(folder: Path) -> None:
     """Raises:
     ValueError: there is a sweep in the folder already.
     """
+    if (folder / CONFIG).exists() and (folder / STATE).exists():
+        raise ValueError(f"{folder} is the folder of a run: choose another one with hydra.sweep.dir=...")
     if is_sweep(folder):
         raise ValueError(
             f"{folder} holds a sweep already: continue it with {resume_sweep_command(folder, [])}, add the values that "

@@ -77,6 +77,8 @@ def job_of(config: DictConfig, varied: Mapping[str, str]) -> tuple[Job, Path]:
         ValueError: something must be given, or its folder is none inside the sweep's.
     """
     with hydra_in_use(config):
+        if not str(config.hydra.sweep.dir):
+            raise ValueError("hydra.sweep.dir= is empty: name a folder, or leave it out")
         sweep, place = Path(str(config.hydra.sweep.dir)), str(config.hydra.sweep.subdir)
         choices = config.hydra.runtime.choices
         names = {group: str(choices.get(group)) for group in ("dataset", "encoder")}

@@ -5,7 +5,7 @@ So a metric that does not exist is refused at once, for the probes of a user's o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,15 +67,13 @@ def decided(asked: Any, config: Mapping[str, Any], pruned_by: Any = None) -> lis
     """What a search improves.
 
     Args:
-        asked: `optimize`: a name, several, or None for the first probe.
+        asked: `optimize`, checked: a name, several, or None for the first probe.
         config: of the first run.
         pruned_by: another metric that must be there.
 
     Raises:
         ValueError: a run has no such metric, or to raise it would be to worsen it.
     """
-    if asked is not None and not is_names(asked):
-        raise ValueError(f"optimize={asked}: name a metric, several in a list, or null for the first probe")
     will = expected(config)
     texts = [asked] if isinstance(asked, str) else list(asked or [])
     chosen = [Objective.of(text) for text in texts] or default([dict.fromkeys(will.tags, 0.0)])
@@ -85,12 +83,6 @@ def decided(asked: Any, config: Mapping[str, Any], pruned_by: Any = None) -> lis
     if len({objective.tag for objective in chosen}) < len(chosen):
         raise ValueError(f"optimize={texts}: it names a metric twice")
     return chosen
-
-
-def is_names(asked: Any) -> bool:
-    """Whether it is a name or a list of some."""
-    names: Sequence[Any] = asked if isinstance(asked, list) else [asked]
-    return bool(names) and all(isinstance(name, str) and name.strip("-") for name in names)
 
 
 def check(objective: Objective, will: Expected, where: str) -> None:

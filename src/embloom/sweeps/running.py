@@ -42,7 +42,7 @@ class Place:
     def command(self, *more: str) -> str:
         """What to type to go on; in Python where classes were handed over there."""
         if self.sweep.handed:
-            return f"embloom.resume({str(self.folder)!r}, parts=...)"
+            return f"embloom.sweep([...], folder={str(self.folder)!r}, parts=...)"
         return resume_sweep_command(self.folder, self.sweep.config_dirs, *more)
 
 
@@ -63,6 +63,8 @@ def run_job(place: Place, number: int) -> str:
         from embloom.sweeps.pruning import callback_for
         from embloom.training.in_sweep import InSweep
         from embloom.training.run import resume, start
+    if not gc.get_freeze_count():
+        gc.freeze()  # the million objects of torch and Lightning are there to stay: no collection looks at them again
     job = place.sweep.jobs[number]
     folder = place.folder / job.folder
     wait_for(folder)
