@@ -47,7 +47,7 @@ def test_mistakes_are_found_before_training(tmp_path: Path) -> None:
         (RATE, "hydra.sweeper.sampler=magic"): "one of tpe, random",
         (RATE, "hydra.sweeper.pruner=halving"): "callbacks.probing.every_n_epochs=1",
         (RATE, "hydra.sweeper.prune_by=-val/loss"): "needs hydra.sweeper.pruner",
-        (RATE, "hydra/launcher=submitit_slurm"): "use joblib or none",
+        (RATE, "hydra/launcher=submitit_local"): "use joblib or none",
         ("encoder.layerz=1,2",): "no such setting",
     }.items():
         text = ended(*SEARCH, *wrong, cwd=tmp_path, status=2)

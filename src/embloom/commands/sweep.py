@@ -13,7 +13,7 @@ from embloom.assembly import own
 from embloom.assembly.compose import options_first
 from embloom.commands.opening import check_parts_named
 from embloom.files.sweep import Job, Sweep, is_sweep, read_sweep
-from embloom.sweeps.cluster import LAUNCHERS
+from embloom.sweeps import cluster
 from embloom.sweeps.driver import held, refuse_sweep, run_all
 from embloom.sweeps.jobs import all_jobs, composer, extended, in_single_quotes, settings
 from embloom.sweeps.running import Place
@@ -74,10 +74,12 @@ def begin(overrides: Sequence[str], handed: Sequence[str]) -> tuple[Path, int]:
     dirs = own.folders_in_use()
     launcher, sweeper = settings(overrides, dirs)
     overrides = [*(f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()), *overrides]
+    if launcher["name"] in cluster.LAUNCHERS:
+        cluster.check(launcher["name"])
     search: dict[str, Any] = {}
     jobs: list[Job] = []
     if sweeper["name"] == "optuna":
-        if launcher["name"] in LAUNCHERS:
+        if launcher["name"] in cluster.LAUNCHERS:
             raise ValueError(f"hydra/sweeper=optuna with hydra/launcher={launcher['name']}: use joblib or none")
         from embloom.sweeps.search import planned
 

@@ -41,6 +41,18 @@ def installed() -> Any:
     return submitit
 
 
+def check(launcher: str) -> None:
+    """Raises:
+    ValueError: submitit is missing, or there is no cluster here.
+    """
+    submitit = installed()
+    if LAUNCHERS[launcher] == "slurm" and submitit.SlurmExecutor.affinity() <= 0:
+        raise ValueError(
+            f"hydra/launcher={launcher}: there is no srun here: run this where jobs are submitted, or try it out with "
+            "hydra/launcher=submitit_local"
+        )
+
+
 class ClusterJob:
     """What submitit runs on the cluster: one job of a sweep, or what is left of it."""
 

@@ -39,6 +39,8 @@ class Pruning(Callback):
         self.values.append(found[self.by.tag])
         if run.epoch + 1 < run.epochs and judged(self.pruner, self.values, self.others, self.by.lower):
             self.ended = f"{PRUNED} after epoch {run.epoch + 1}"
+            if run.first_process:
+                print(f"{self.ended}, at {self.by.tag} {self.values[-1]:.4f}")
             run.stop()
 
     def state(self) -> dict[str, Any]:
