@@ -113,3 +113,12 @@ def test_launchers_say_what_is_wrong(tmp_path: Path) -> None:
         text = ended("train", "-m", *QUICK, "seed=0,1", *wrong, cwd=tmp_path, status=2)
         assert re.search(hint, text), text
     assert {path.name for path in tmp_path.iterdir()} == {"output.txt"}
+
+
+def test_a_signal_to_the_first_command_ends_with_the_one_that_continues(tmp_path: Path) -> None:
+    process = fork("train", "-m", *QUICK, "seed=0,1", *TWO, cwd=tmp_path)
+    wait_for(lambda: (tmp_path / "sweep" / "logs").exists())
+    os.kill(process.pid or 0, signal.SIGINT)  # before anything is trained, since processes take longer to start
+    process.join(300)
+    assert process.exitcode == 130
+    assert said(tmp_path).splitlines()[-1] == "embloom resume sweep"

@@ -44,12 +44,15 @@ def start(typed: list[str]) -> None:
         raise ValueError(f"{strange[0]} does not go with -m: it takes overrides and --config-dir")
     overrides = [*chosen.overrides, *strange]
     folders = [chosen.config_dir] if chosen.config_dir else []
-    again = shlex.join(["embloom", "train", *typed])
+    begun: list[Place] = []
+
+    def told() -> str:
+        if begun:
+            return f"continue with:\n{begun[0].command()}"
+        return f"nothing was trained yet; start again with:\n{shlex.join(['embloom', 'train', *typed])}"
+
     with own.parts(folders, anything=True):
-        stoppable(
-            lambda: exited(begin(overrides, [])[1]),
-            lambda: f"nothing was trained yet; start again with:\n{again}",
-        )
+        stoppable(lambda: exited(begin(overrides, [], begun)), told)
 
 
 def exited(status: int) -> None:
@@ -58,15 +61,16 @@ def exited(status: int) -> None:
         sys.exit(status)
 
 
-def begin(overrides: Sequence[str], handed: Sequence[str]) -> tuple[Path, int]:
+def begin(overrides: Sequence[str], handed: Sequence[str], begun: list[Place]) -> int:
     """Composes the jobs, writes the manifest, and runs them.
 
     Args:
         overrides: as typed.
         handed: groups whose classes were handed over in Python.
+        begun: gets the sweep once its manifest is written.
 
     Returns:
-        The sweep's folder and the exit status.
+        The exit status.
 
     Raises:
         ValueError: something is wrong with any of the jobs; nothing was begun.
@@ -90,7 +94,8 @@ def begin(overrides: Sequence[str], handed: Sequence[str]) -> tuple[Path, int]:
     sweep = Sweep(list(overrides), jobs, launcher, search, dirs, list(handed))
     with held(folder):
         sweep.write(folder)
-        return folder, run_all(Place(folder, sweep))
+        begun.append(Place(folder, sweep))
+        return run_all(begun[0])
 
 
 def resume(folder: Path, overrides: Sequence[str], config_dirs: Sequence[str | Path], failed: bool) -> None:
@@ -131,7 +136,9 @@ def swept(folder: Path | None, overrides: Sequence[str], handed: Sequence[str]) 
     """
     if folder is None or not is_sweep(folder):
         place = [f"hydra.sweep.dir={in_single_quotes(folder)}"] if folder else []
-        return begin([*overrides, *place], handed)[0]
+        begun: list[Place] = []
+        begin([*overrides, *place], handed, begun)
+        return begun[0].folder
     with held(folder):
         there = Place(folder, read_sweep(folder))
         if not there.sweep.search:

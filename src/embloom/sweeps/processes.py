@@ -25,7 +25,7 @@ from embloom.files.run_state import shown
 from embloom.files.sweep import LOGS, read_sweep, state_of
 from embloom.sweeps.running import Place, run_job
 from embloom.sweeps.terminal import header, outcome
-from embloom.training.stop_signals import StoppedError, handled, ignore
+from embloom.training.stop_signals import StoppedError, handled, ignore, stop_at_once
 
 WORKER = "_jobs"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -60,6 +60,7 @@ class Worker:
             [sys.executable, "-m", "embloom", WORKER, str(place.folder.resolve()), *trusted],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(count), process_group=0,
         )  # fmt: skip
+        self.ready = False  # to be stopped by a signal
 
     def run(self, number: int) -> dict[str, Any] | None:
         """Has it run a job; None where it ended instead of answering."""
@@ -70,6 +71,8 @@ class Worker:
             self.process.stdin.flush()
         except OSError:
             return None
+        if not self.ready:
+            self.ready = bool(self.process.stdout.readline())
         line = self.process.stdout.readline()
         answer: dict[str, Any] | None = json.loads(line) if line else None
         return answer
@@ -95,11 +98,23 @@ class Pool:
         self.place, self.count, self.take = place, count, take
         self.workers: dict[int, Worker] = {}
         self.stopping = False
+        self.errors: list[Exception] = []
         self.said = threading.Lock()
         self.threads = [threading.Thread(target=self.serve, args=(i,), daemon=True) for i in range(count)]
 
     def serve(self, index: int) -> None:
-        """One thread's: gives its worker jobs, and a job whose worker died a line of its own."""
+        """One thread's; what goes wrong in it is raised by `run`."""
+        try:
+            self.give_jobs(index)
+        except Exception as error:
+            self.errors.append(error)
+            self.stopping = True
+        finally:
+            if index in self.workers:
+                self.workers[index].close()
+
+    def give_jobs(self, index: int) -> None:
+        """Gives a worker jobs, and a job whose worker died a line of its own."""
         while not self.stopping and (number := self.take()) is not None:
             if index not in self.workers:
                 self.workers[index] = Worker(self.place, self.count)
@@ -109,8 +124,6 @@ class Pool:
             if answer is None:
                 status = self.workers.pop(index).close()
             self.tell(number, time.monotonic() - began, status)
-        if index in self.workers:
-            self.workers[index].close()
 
     def tell(self, number: int, seconds: float, status: int) -> None:
         """The line of a job that has ended."""
@@ -141,6 +154,8 @@ class Pool:
                     self.stop(signal.SIGKILL)
                     self.wait(GRACE)
             raise
+        if self.errors:
+            raise self.errors[0]
 
     def wait(self, seconds: float = float("inf")) -> None:
         """Until all threads have ended, or so long."""
@@ -153,8 +168,8 @@ class Pool:
         """Gives out nothing more, and passes a signal on."""
         self.stopping = True
         for worker in list(self.workers.values()):
-            if worker.process.poll() is None:
-                worker.process.send_signal(signum)
+            if worker.process.poll() is None:  # one that is starting has nothing to save
+                worker.process.send_signal(signum if worker.ready else signal.SIGKILL)
 
 
 def name_of(status: int) -> str:
@@ -188,6 +203,7 @@ def serve(arguments: list[str]) -> None:
 
     def listen() -> None:
         for line in told:
+            busy.set()
             orders.put(line)
         if busy.is_set():  # who gave the order is gone
             os._exit(1)
@@ -195,27 +211,27 @@ def serve(arguments: list[str]) -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     place = Place(folder, read_sweep(folder))
-    with own.parts(own.inherited_folders(), anything="--anything" in arguments):
-        while (line := orders.get()) is not None:
-            busy.set()
-            number = int(line)
-            if number >= len(place.sweep.jobs):
-                place.sweep = read_sweep(folder)
-            answer = logged(place, number)
-            busy.clear()
-            print(json.dumps(answer), file=answers, flush=True)
+    try:
+        with handled(stop_at_once), own.parts(own.inherited_folders(), anything="--anything" in arguments):
+            print("ready", file=answers, flush=True)
+            while (line := orders.get()) is not None:
+                answer = logged(place, int(line))
+                busy.clear()
+                print(json.dumps(answer), file=answers, flush=True)
+    except StoppedError as error:
+        sys.exit(128 + error.signum)
 
 
 def logged(place: Place, number: int) -> dict[str, Any]:
-    """Runs a job with its output in its own log; leaves the process where a signal stopped it."""
+    """Runs a job with its output in its own log."""
+    if number >= len(place.sweep.jobs):  # a search has drawn it meanwhile
+        place.sweep = read_sweep(place.folder)
     place.said.clear()
     with (place.folder / LOGS / f"{number + 1}.log").open("a") as log:
         for stream in (1, 2):
             os.dup2(log.fileno(), stream)
     try:
         return {"why": run_job(place, number)}
-    except StoppedError as error:
-        sys.exit(128 + error.signum)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
