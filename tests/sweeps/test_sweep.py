@@ -80,7 +80,7 @@ def test_mistakes_are_found_before_the_first_run(tmp_path: Path) -> None:
 def test_one_that_fails_ends_no_other_and_is_run_again_on_demand(tmp_path: Path) -> None:
     layers = "encoder.layers=auto-9,auto-10,auto-11"
     text = ended("train", "-m", *QUICK, "loss=mse", layers, cwd=tmp_path, status=1)
-    assert "2 of 3 failed" in text
+    assert "2 of 3 have not finished" in text
     assert "run 1 of 3: encoder.layers=auto-9: failed: mse compares equal widths" in text
     listed = command("runs", "sweep", cwd=tmp_path, env={"COLUMNS": "200"}).stdout
     assert re.search(r"failed +1 of 3, 2 failed", listed)
