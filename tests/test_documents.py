@@ -76,9 +76,19 @@ def one_job(arguments: list[str]) -> list[str]:
     """A sweep's first job."""
     if "-m" not in arguments:
         return arguments
-    rest = [a.replace("hydra.sweep.dir=", "hydra.run.dir=") for a in arguments if a != "-m"]
+    rest = [a for a in arguments if a != "-m" and not re.match(r"hydra[./](sweeper|launcher)", a)]
+    rest = [a.replace("hydra.sweep.dir=", "hydra.run.dir=") for a in rest]
+    rest = [re.sub(r"=(?:tag\(\w+,)?interval\(([^,]*),.*", r"=\1", a) for a in rest]
     rest = [f"{a}/first" if a.startswith("hydra.run.dir=") else a for a in rest]
     return [re.sub(r"^([\w.]+=)([^\[,]*),.*", r"\1\2", a) for a in rest]
+
+
+def here(arguments: list[str]) -> list[str]:
+    """A sweep for a cluster, as this machine runs it."""
+    if "hydra/launcher=submitit_slurm" not in arguments:
+        return arguments
+    rest = [a for a in arguments if not a.startswith("hydra.launcher.")]
+    return [a.replace("submitit_slurm", "submitit_local") for a in rest]
 
 
 def made_small(arguments: list[str], whole_sweeps: bool) -> list[str]:
@@ -87,7 +97,7 @@ def made_small(arguments: list[str], whole_sweeps: bool) -> list[str]:
         return arguments
     if "trainer=gpu" in arguments or "trainer.devices=4" in arguments:
         return [*arguments, "--cfg", "job", "--resolve"]
-    chosen = arguments if whole_sweeps else one_job(arguments)
+    chosen = here(arguments) if whole_sweeps else one_job(arguments)
     small = [] if any("examples/ratings" in a for a in arguments) else FEW
     return [*chosen, *small, *smaller(arguments), "trainer.accelerator=cpu"]
 

@@ -33,7 +33,8 @@ from embloom.data.in_memory import InMemoryDataset
 from embloom.encoders.dropout import Dropout
 from embloom.files.run_state import RunState
 from embloom.optim.schedules import OneCycle
-from embloom.training.run import Run, prepared
+from embloom.training.preparing import prepared
+from embloom.training.run import Run
 
 Batches = Any
 

@@ -41,7 +41,8 @@ from embloom.callbacks.base import Callback, Training
 from embloom.data.corpus import Corpus
 from embloom.data.text import Text
 from embloom.files.run_state import RunState
-from embloom.training.run import Run, prepared
+from embloom.training.preparing import prepared
+from embloom.training.run import Run
 
 SETTINGS: dict[str, Any] = {
     "sg": 1, "vector_size": 100, "window": 5, "negative": 5, "sample": 1e-3, "min_count": 5,

@@ -16,7 +16,7 @@ USAGE = """\
 embloom trains embeddings, shows what each loss kept in them, and lets you reuse them.
 
 usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cfg job shows the configuration
-       embloom resume RUN_FOLDER [key=value ...]          continue a run exactly where it stopped
+       embloom resume FOLDER [key=value ...]              continue a run, or a sweep, exactly where it stopped
        embloom runs [FOLDER] [--loss NAMES ...]           list runs (default: outputs)
        embloom compare RUN RUN ... [--html FILE]          settings that differ, probes, losses; maps side by side
        embloom map RUN                                    draw the embedding: map.png and map.html
@@ -64,8 +64,8 @@ def main() -> None:
 
         print(__version__)
         return
-    if name == "_worker":
-        guarded(lazy("embloom.commands.train:worker"), arguments[1:])
+    if name in WORKERS:
+        guarded(WORKERS[name], arguments[1:])
         return
     if name not in COMMANDS:
         from embloom.assembly.build import did_you_mean
@@ -146,6 +146,11 @@ def completion(arguments: list[str]) -> None:
     print(("autoload -U +X bashcompinit && bashcompinit\n" if arguments == ["zsh"] else "") + script, end="")
 
 
+# What embloom starts itself: further processes of a training, and of a sweep.
+WORKERS = {
+    "_worker": lazy("embloom.commands.train:worker"),
+    "_jobs": lazy("embloom.sweeps.processes:serve"),
+}
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train": lazy("embloom.commands.train:train"),
     "resume": lazy("embloom.commands.train:resume"),

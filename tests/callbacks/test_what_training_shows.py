@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from embloom.callbacks.gradient_cosine import flat_gradient, measured
 from embloom.callbacks.latent_grid import grid_points
 from embloom.callbacks.loss_weights import LossWeights
-from embloom.training.run import prepared
+from embloom.training.preparing import prepared
 from trained import SMALL_DIGITS, configuration, trained
 
 SMALL_SHAPES = (

@@ -231,7 +231,7 @@ def test_weights_of_an_encoder_without_tables(runs: Path) -> None:
 
 def test_exported_tables_start_other_models(runs: Path, tmp_path: Path) -> None:
     path = exported(runs, "texts", "safetensors", "start.safetensors")
-    from embloom.training.run import prepared
+    from embloom.training.preparing import prepared
     from trained import configuration
 
     found = prepared(configuration(*TEXT, f"dataset.path={runs / 'reviews.csv'}", f"init_from={path}", "seed=9"))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from embloom.data.color_shape import ColorShape
 from embloom.data.drawing import SHAPES, draw, parse_color
-from embloom.training.run import prepared
+from embloom.training.preparing import prepared
 from trained import configuration
 
 COLORS = {"red": "#d62828", "taxi_yellow": "#ffc400", "green": "#2a9d3a"}

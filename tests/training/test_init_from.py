@@ -14,7 +14,7 @@ import embloom
 from embloom.artifact.weights import read_source
 from embloom.encoders.base import Encoder
 from embloom.training.init_from import begin
-from embloom.training.run import prepared
+from embloom.training.preparing import prepared
 from harness import assert_same, finish, fork, killed, outcome, wait_for
 from trained import SMALL_DIGITS, configuration, trained
 

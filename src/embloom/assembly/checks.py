@@ -23,6 +23,7 @@ def problems(config: Mapping[str, Any], folder: Path) -> list[str]:
         *missing_parts(config),
         *of_seed(config),
         *of_evaluate(config),
+        *of_optimize(config.get("optimize")),
         *of_trainer(config["trainer"]),
         *of_weights(config.get("loss") or {}),
         *of_init_from(config.get("init_from") or {}, config["trainer"]),
@@ -91,6 +92,14 @@ def of_evaluate(config: Mapping[str, Any]) -> list[str]:
     """Which weights are tested and kept."""
     value = config["evaluate"]
     return [] if value in ("best", "last") else [f"evaluate={value}: it must be best or last"]
+
+
+def of_optimize(value: Any) -> list[str]:
+    """What a search improves."""
+    names = value if isinstance(value, list) and value else [value]
+    if value is None or all(isinstance(name, str) and name.removeprefix("-") for name in names):
+        return []
+    return [f"optimize={value}: name a metric, several in a list, or null for the first probe"]
 
 
 def of_init_from(node: Mapping[str, Any], trainer: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,6 @@ import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from embloom.assembly.groups import CONFIGS, GROUPS
@@ -25,12 +25,12 @@ from embloom.assembly.own import HANDED
 VALUED = frozenset(
     ["--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"]
 )
-DEFAULT_SWEEPS = "outputs"  # hydra.sweep.dir
 LISTS = ("loss", "callbacks", "probe")  # groups of which several options are chosen, each under a name of its own
 # In a value: what is in quotes, or what stands between the marks of lists, calls and sweeps, or of mappings.
 QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|"""
 TEXTS = re.compile(QUOTED + r"""[^\s,\[\]()'"](?:[^,\[\]()'"]*[^\s,\[\]()'"])?""")
 IN_MAPPING = re.compile(QUOTED + r"""[^\s,\[\]{}()'":](?:[^,\[\]{}()'":]*[^\s,\[\]{}()'":])?""")
+LONGEST_NAME = 150  # bytes of a folder's name
 STARTED = datetime.now()
 
 
@@ -58,6 +58,7 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("embloom.name", run_name, replace=True)
     OmegaConf.register_new_resolver("embloom.stamp", lambda: f"{STARTED:%Y-%m-%d_%H-%M-%S}", replace=True)
     OmegaConf.register_new_resolver("embloom.free", free_folder, replace=True)
+    OmegaConf.register_new_resolver("embloom.short", short, replace=True)
 
 
 def run_name(choices: DictConfig, terms: Sequence[str]) -> str:
@@ -72,6 +73,11 @@ def free_folder(path: str) -> str:
         number += 1
         candidate = f"{path}-{number}"
     return candidate
+
+
+def short(name: str) -> str:
+    """The name of a folder, from what a job of a sweep varies: in one piece, and no longer than file systems bear."""
+    return name.replace("/", "-").encode()[:LONGEST_NAME].decode(errors="ignore") or "run"
 
 
 def spelled(argument: str) -> str:
@@ -112,24 +118,6 @@ def options_first(arguments: list[str]) -> list[str]:
     return [a for override, a in pairs if not override] + [a for override, a in pairs if override]
 
 
-def sweep_options(arguments: list[str]) -> list[str]:
-    """In a sweep, has the folders named after what is swept, not after what all its runs share."""
-    if not {"-m", "--multirun"} & set(arguments):
-        return []
-    plain = [a for a in arguments if "=" in a and not a.startswith("-")]
-    fixed = [o.key_or_group for o in OverridesParser.create().parse_overrides(plain) if not o.is_sweep_override()]
-    quoted = ",".join(f"'{key}'" for key in fixed)
-    return [f"hydra.job.config.override_dirname.exclude_keys=[{quoted}]"]
-
-
-def sweep_record(arguments: Sequence[str]) -> Path | None:
-    """Where Hydra writes what a sweep was asked for; None where it is none."""
-    if not {"-m", "--multirun"} & set(arguments):
-        return None
-    folders = [a.partition("=")[2] for a in arguments if a.startswith("hydra.sweep.dir=")]
-    return Path([DEFAULT_SWEEPS, *folders][-1], "multirun.yaml")
-
-
 def check_run_dir(folder: str) -> None:
     """Raises:
     ValueError: it is empty, which would be the current folder.
@@ -161,10 +149,33 @@ def composed(overrides: Sequence[str], config_dirs: Sequence[str]) -> DictConfig
 def _compose(overrides: Sequence[str], config_dirs: Sequence[str], hydra_too: bool) -> DictConfig:
     register_resolvers()
     GlobalHydra.instance().clear()
-    folders = ",".join("'file://" + folder.replace("'", "\\'") + "'" for folder in config_dirs)
-    path = [f"hydra.searchpath=[{folders}]"] if config_dirs else []
+    given = [*map(spelled, overrides), *searchpath(config_dirs)]
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return hydra.compose("train", overrides=[*map(spelled, overrides), *path], return_hydra_config=hydra_too)
+        return hydra.compose("train", overrides=given, return_hydra_config=hydra_too)
+
+
+def searchpath(config_dirs: Sequence[str]) -> list[str]:
+    """The override that has Hydra look in the user's own config folders."""
+    folders = ",".join("'file://" + folder.replace("'", "\\'") + "'" for folder in config_dirs)
+    return [f"hydra.searchpath=[{folders}]"] if config_dirs else []
+
+
+@contextmanager
+def hydra_in_use(config: DictConfig) -> Iterator[None]:
+    """Lets interpolations in Hydra's node of a configuration be resolved."""
+    before, HydraConfig.instance().cfg = HydraConfig.instance().cfg, None
+    HydraConfig.instance().set_config(config)
+    try:
+        yield
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """The configuration of the run alone."""
+    with open_dict(config):
+        del config["hydra"]
+    return config
 
 
 def asked_for(
@@ -182,17 +193,12 @@ def asked_for(
     """
     chosen, classes = handed_over(handed or {})
     config = _compose([*chosen, *overrides], config_dirs, True)
-    before, HydraConfig.instance().cfg = HydraConfig.instance().cfg, None
-    HydraConfig.instance().set_config(config)
-    try:
+    with hydra_in_use(config):
         check_run_dir(config.hydra.run.dir)
         folder = Path(str(config.hydra.run.dir))
         choices = config.hydra.runtime.choices
         names = {group: str(choices.get(group)) for group in ("dataset", "encoder")}
-    finally:
-        HydraConfig.instance().cfg = before
-    with open_dict(config):
-        del config["hydra"]
+    config = without_hydra(config)
     names["loss"] = "+".join(config.loss or [])
     groups = list(handed or {})
     return Composed(plain(config), folder, names, [str(d) for d in config_dirs], groups), classes

@@ -25,6 +25,7 @@ class Training(ABC):
         encode: the encoder, wired to the dataset's columns.
         folder: the run folder.
         metrics: the last of each `val/...` and `test/...`.
+        probed: the last of each `probe/...` that was measured during training.
         shown: what the progress bar says of loss and speed.
         stop_signal: the signal that asked it to stop, if one has.
     """
@@ -36,6 +37,7 @@ class Training(ABC):
     encode: Wire
     folder: Path
     metrics: dict[str, float]
+    probed: dict[str, float]
     shown: dict[str, str]
     stop_signal: int | None
 
@@ -142,7 +144,12 @@ class Callback:
     """Something that a run does beside training. Derive your own from this and override the moments that you need.
 
     Where several processes train, every one of them calls every moment; what is written to TensorBoard is the first's.
+
+    Attributes:
+        ended: why it ended the training early, for the lists of runs.
     """
+
+    ended = ""
 
     def check(self, run: Training) -> None:
         """Before anything: raise a ValueError where it does not fit the run."""

@@ -26,4 +26,5 @@ class Probing(Callback):
         """Probes now and then; a probe that fails is told at the end."""
         if self.every_n_epochs and (run.epoch + 1) % self.every_n_epochs == 0 and run.first_process:
             frozen = freeze(run.encode, run.encoder, run.dataset, device=run.device, score="val")
-            run.log(measured(run.probes, frozen).values)
+            run.probed = measured(run.probes, frozen).values
+            run.log(run.probed)

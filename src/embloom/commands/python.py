@@ -96,12 +96,78 @@ def train(
     given = [*overrides, *([f"hydra.run.dir={quoted(folder)}"] if folder is not None else [])]
     folders = [config_dir] if config_dir is not None else []
     with said():
-        refuse_sweeps(given)
+        refuse_options(given)
         with own.parts(folders):
             asked, classes = asked_for(given, own.folders_in_use(), parts)
             with own.parts((), classes, anything=True):
                 made = start(asked, automatic=not any(o.startswith("hydra.run.dir=") for o in given))
     return Run(made, folders, parts)
+
+
+class Sweep:
+    """The runs of a sweep.
+
+    Attributes:
+        folder: where it is.
+        runs: those that have finished, in the order in which they were asked for.
+        failures: run folder -> why it failed.
+    """
+
+    def __init__(
+        self, folder: PathLike, config_dirs: Sequence[PathLike] = (), parts: Mapping[str, Any] | None = None
+    ) -> None:
+        from embloom.files.sweep import read_sweep, states
+
+        self.folder = Path(folder)
+        manifest = read_sweep(self.folder)
+        found = list(zip(manifest.jobs, states(self.folder, manifest), strict=True))
+        done = [job for job, state in found if state is not None and state.state == "finished"]
+        self.runs = [Run(self.folder / job.folder, config_dirs, parts) for job in done]
+        self.failures = {
+            str(self.folder / job.folder): state.reason
+            for job, state in found
+            if state is not None and state.state == "failed"
+        }
+
+    def __repr__(self) -> str:
+        return f"Sweep({str(self.folder)!r}, {len(self.runs)} finished, {len(self.failures)} failed)"
+
+
+def sweep(
+    overrides: Sequence[str],
+    *,
+    config_dir: PathLike | None = None,
+    parts: Mapping[str, Any] | None = None,
+    folder: PathLike | None = None,
+) -> Sweep:
+    """Trains every combination, as `embloom train -m` does; with the folder of a sweep that is there, what is missing.
+
+    Args:
+        overrides: `["loss=mse,triplet", "seed=range(0,5)"]`; `"hydra/launcher=joblib"` for several at once.
+        config_dir: a folder of your own parts.
+        parts: classes of your own, see `train`.
+        folder: the sweep's; else `outputs/sweep_<date_time>`.
+
+    Raises:
+        ValueError: as the command would say it; a run that fails ends no other, see `Sweep.failures`.
+    """
+    from embloom.assembly import own
+    from embloom.assembly.compose import handed_over
+    from embloom.commands.sweep import swept
+
+    folders = [config_dir] if config_dir is not None else []
+    if isinstance(overrides, str):
+        raise ValueError("embloom.sweep takes a list of overrides: ['loss=mse,triplet', 'seed=0,1']")
+    with said():
+        refuse_options(overrides)
+        chosen, classes = handed_over(parts or {})
+        if parts and any(override.startswith("hydra/launcher=") for override in overrides):
+            raise ValueError(
+                "parts= are classes of this process: leave hydra/launcher out, or keep them in config_dir="
+            )
+        with own.parts(folders, classes, anything=True):
+            made = swept(Path(folder) if folder is not None else None, [*chosen, *overrides], list(parts or {}))
+    return Sweep(made, folders, parts)
 
 
 def resume(
@@ -184,14 +250,14 @@ def said() -> Iterator[None]:
         raise ValueError(text) from error
 
 
-def refuse_sweeps(overrides: Sequence[str]) -> None:
+def refuse_options(overrides: Sequence[str]) -> None:
     """Raises:
     ValueError: an argument is an option of the command line's, or no override.
     """
     for override in overrides:
         text = str(override)
         if not isinstance(override, str) or text.startswith("-") or ("=" not in text and not text.startswith("~")):
-            raise ValueError(f"{override!r} is no override: write 'key=value'; for a sweep call train in a loop")
+            raise ValueError(f"{override!r} is no override: write 'key=value'; for a sweep call embloom.sweep")
 
 
 def quoted(folder: PathLike) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from glob import glob
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from embloom.commands.folding import folded, mark_sweeps
 from embloom.files.run_folder import find_runs, is_locked, locked, row_of, table, written
 from embloom.files.run_state import STATE, read_state
+from embloom.files.sweep import find_sweeps, remove_sweep
 
 DEEPEST = 2  # outputs/<name>/<date_time>
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -40,17 +43,22 @@ def runs(arguments: list[str]) -> None:
         parser.add_argument(f"--{name}", metavar="NAMES", help=f"only these: name,name or a pattern{known}")
     parser.add_argument("--since", metavar="DATE", help="only those begun on that day or later: 2026-01-31")
     parser.add_argument("--sort", choices=SORTS, default="date", help="default: date")
+    parser.add_argument("--unfold", action="store_true", help="a line for each run of a sweep, as with filters")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
     root = Path(options.folder)
     if not root.is_dir():
         raise ValueError(f"there is no folder {root}: train something first, or name a folder, embloom runs FOLDER")
-    found = [row for row in table(root) if fits(row, options)]
+    rows = table(root)
+    sweeps = mark_sweeps(root, rows)
+    found = [row for row in rows if fits(row, options)]
+    if len(found) == len(rows) and not options.unfold and not options.json:
+        found = folded(sweeps, rows)
     found.sort(key=lambda row: order(row, SORTS[options.sort]))
     if options.json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
     elif not found:
-        print(NO_MATCH if find_runs(root) else f"no runs under {root}")
+        print(NO_MATCH if rows else f"no runs under {root}")
     else:
         print_runs(found)
 
@@ -89,9 +97,12 @@ def print_runs(rows: Sequence[dict[str, Any]]) -> None:
     """A line a run where the terminal is wide enough, else the folders below, by number."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 400)
     lines = [cells(row) for row in rows]
+    if any("progress" in row for row in rows):
+        lines = [[line[0], row.get("progress", ""), *line[1:]] for line, row in zip(lines, rows, strict=True)]
     beside = wide(lines, rows) <= console.width
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("state", "dataset", "encoder", "loss", "best probe", "begun", "size"):
+    done = ["done"] if any("progress" in row for row in rows) else []
+    for column in ("state", *done, "dataset", "encoder", "loss", "best probe", "begun", "size"):
         shown.add_column(column, justify="right" if column == "size" else "left", overflow="fold")
     shown.add_column("run" if beside else "", justify="left" if beside else "right", overflow="fold")
     for number, (row, line) in enumerate(zip(rows, lines, strict=True), 1):
@@ -100,7 +111,7 @@ def print_runs(rows: Sequence[dict[str, Any]]) -> None:
     if not beside:
         for number, row in enumerate(rows, 1):
             console.print(f"{number:>3}  {escape(row['folder'])}", soft_wrap=True)
-    for row in rows:
+    for row in chain.from_iterable((row, *row.get("failures", [])) for row in rows):
         if row["reason"]:
             when = f" in epoch {row['epoch']}" if row.get("epoch") else ""
             text = f"{row['folder']}: {row['state']}{when}: {row['reason']}"
@@ -145,7 +156,10 @@ def remove(arguments: list[str]) -> None:
     if not options.yes and not agreed(f"delete {what}? [y/N] "):
         print("nothing was deleted")
         return
+    sweeps = [folder for name in options.runs for folder in find_sweeps(Path(name))]
     kept = [path for folder, row in zip(chosen, rows, strict=True) for path in delete(folder, row)]
+    for folder in sweeps:
+        remove_sweep(folder)
     print(f"deleted {what}")
     for path in kept:
         print(f"stays, since no run wrote it: {path}")

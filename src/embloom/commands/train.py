@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,15 +27,16 @@ from embloom.assembly.compose import (
     plain,
     register_resolvers,
     spelled,
-    sweep_options,
-    sweep_record,
 )
 from embloom.assembly.groups import CONFIGS, GROUPS
-from embloom.commands.opening import own_option
+from embloom.commands import sweep
+from embloom.commands.opening import check_parts_named, own_option
 from embloom.files.run_config import read_config
 from embloom.files.run_folder import tidy
 from embloom.files.run_state import CONFIG, RunState, read_state, resume_command, shown
+from embloom.files.sweep import is_sweep
 from embloom.startup import quick_imports
+from embloom.training.stop_signals import stoppable
 
 CHANGEABLE = ("trainer", "callbacks", "probe")
 T = TypeVar("T")
@@ -45,57 +46,48 @@ def train(arguments: list[str]) -> None:
     """`embloom train`: composes and trains; once, or for each job of a sweep."""
     if any(a.startswith("--experimental-rerun") for a in arguments):
         raise ValueError("--experimental-rerun reads a pickle, which could execute code: use embloom resume")
+    if sweep.is_sweeping(arguments):
+        return sweep.start(arguments)
     register_resolvers()
     typed, arguments = arguments, [spelled(argument) for argument in arguments]
-    folder, record = config_dir(arguments), sweep_record(arguments)
-    sys.argv = [sys.argv[0], *options_first(arguments), *sweep_options(arguments)]
+    folder = config_dir(arguments)
+    sys.argv = [sys.argv[0], *options_first(arguments)]
     failures: list[Exception] = []
     made: list[Path] = []
 
-    def kept(config: DictConfig) -> float | None:
+    def kept(config: DictConfig) -> None:
         try:
-            return job(config, made)
-        except Exception as error:
-            # In a sweep Hydra's line says which job it was; of a single one it would only repeat the command.
-            if record:
-                raise
+            job(config, made)
+        except Exception as error:  # of which Hydra would only repeat the command
             failures.append(error)
-            return None
 
     def told() -> str:
         if made:
             return f"complete: {', '.join(map(str, made))}"
         return f"nothing was trained yet; start again with:\n{shlex.join(['embloom', 'train', *typed])}"
 
-    try:
-        # The user has typed all of the configuration, or keeps it in the folder: what it names may be imported.
-        with own.parts([folder] if folder else [], anything=True):
-            stoppable(hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(kept), told)
-    finally:
-        if record:
-            # Hydra's: each run has its configuration, and the next sweep would overwrite it.
-            record.unlink(missing_ok=True)
-            tidy(record.parent, parents=0)
+    # The user has typed all of the configuration, or keeps it in the folder: what it names may be imported.
+    with own.parts([folder] if folder else [], anything=True):
+        stoppable(hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(kept), told)
     if failures:
         raise failures[0]
 
 
-def job(config: DictConfig, made: list[Path]) -> float | None:
-    """One run of Hydra's.
+def job(config: DictConfig, made: list[Path]) -> None:
+    """The run that Hydra has composed.
 
     Args:
         config: of the run.
         made: where its folder is added once it is complete.
-
-    Returns:
-        The monitored value, for sweepers that optimise.
     """
     chosen = HydraConfig.get()
+    if chosen.mode is not RunMode.RUN:
+        raise ValueError("hydra.mode=MULTIRUN: a sweep begins with embloom train -m")
     check_run_dir(chosen.run.dir)
     folder = shown(Path(chosen.runtime.output_dir))
     names = {group: str(chosen.runtime.choices.get(group)) for group in ("dataset", "encoder")}
     names["loss"] = "+".join(config.loss or [])
-    automatic = chosen.mode is RunMode.RUN and not any("hydra.run.dir" in o for o in chosen.overrides.hydra)
+    automatic = not any("hydra.run.dir" in o for o in chosen.overrides.hydra)
     try:
         asked = Composed(plain(config), folder, names, own.folders_in_use())
         with quick_imports():
@@ -103,39 +95,32 @@ def job(config: DictConfig, made: list[Path]) -> float | None:
         made.append(start(asked, automatic))
     finally:
         tidy(folder)  # which Hydra made before this
-    metrics: Mapping[str, float] = read_state(made[-1]).metrics
-    return metrics.get("val/loss")
-
-
-def stoppable(run: Callable[[], T], told: Callable[[], str]) -> T:
-    """Runs; a signal that stops it gives the exit status that shells expect.
-
-    Args:
-        run: what is run.
-        told: what to say of a signal that comes before the training, or behind it; the run itself tells of others.
-    """
-    from embloom.training.stop_signals import StoppedError, handled, stop_at_once
-
-    try:
-        with handled(stop_at_once):
-            return run()
-    except StoppedError as error:
-        if not error.told:
-            print(f"{error}; {told()}", flush=True)
-        sys.exit(128 + error.signum)
 
 
 def resume(arguments: list[str]) -> None:
-    """`embloom resume RUN_FOLDER [overrides]`."""
-    parser = argparse.ArgumentParser("embloom resume", description="Continues a run exactly where it stopped.")
-    parser.add_argument("run", type=Path, nargs="?", metavar="RUN_FOLDER", help="see embloom runs")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="e.g. trainer.max_epochs=20")
+    """`embloom resume RUN_FOLDER [overrides]`, or a sweep's folder."""
+    about = "Continues a run, or a sweep, exactly where it stopped."
+    parser = argparse.ArgumentParser("embloom resume", description=about)
+    parser.add_argument("run", type=Path, nargs="?", metavar="FOLDER", help="of a run or a sweep; see embloom runs")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="of a run, e.g. trainer.max_epochs=20; of a sweep, more values: seed=3,4",
+    )
+    parser.add_argument("--failed", action="store_true", help="of a sweep: also run again what failed")
     parser.add_argument("--accept-changed-data", action="store_true", help="go on though the data has changed")
     own_option(parser)
     chosen = parser.parse_intermixed_args(arguments)
     if chosen.run is None:
         raise ValueError("name the run to continue: embloom resume RUN_FOLDER; see them with embloom runs")
     folders = [chosen.config_dir] if chosen.config_dir else []
+    if is_sweep(chosen.run):
+        if chosen.accept_changed_data:
+            raise ValueError("--accept-changed-data is for a run: continue the runs of this sweep one by one")
+        return sweep.resume(chosen.run, chosen.overrides, folders, chosen.failed)
+    if chosen.failed:
+        raise ValueError(f"--failed is for a sweep, and {chosen.run} is none; a run is continued without it")
     again = " ".join([resume_command(chosen.run, folders), *map(shlex.quote, chosen.overrides)])
     stoppable(
         lambda: resumed(chosen.run, chosen.overrides, folders, {}, chosen.accept_changed_data),
@@ -175,29 +160,6 @@ def resumed(
     with own.parts(config_dirs, classes):
         config, changes = changed(stored_config(folder), state, overrides, own.folders_in_use())
         return run(config, folder, changes, accept_changed_data)
-
-
-def check_parts_named(
-    folder: Path, state: RunState, config_dirs: Sequence[str | Path], handed: Mapping[str, Any]
-) -> None:
-    """Asks for the user's own parts, which no file may name.
-
-    Raises:
-        ValueError: a folder or a class that the run was trained with is not named again.
-    """
-    named = {str(Path(place).expanduser().resolve()) for place in config_dirs}
-    missing = [place for place in state.config_dirs if place not in named]
-    if missing and not named:
-        raise ValueError(
-            f"{folder} was trained with your own parts in {missing[0]}: name that folder again, as no file's word is "
-            f"enough to import it: {resume_command(folder, missing)}"
-        )
-    lost = [group for group in state.handed if group not in handed]
-    if lost:
-        raise ValueError(
-            f"{folder} was trained with classes that were handed over in Python: continue it there, "
-            f"embloom.resume({str(folder)!r}, parts={{{', '.join(f'{group!r}: ...' for group in lost)}}})"
-        )
 
 
 def stored_config(folder: Path) -> DictConfig:

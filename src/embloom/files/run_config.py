@@ -49,6 +49,15 @@ def read_config(folder: Path) -> dict[str, Any]:
         content = yaml.load(unsealed_text(path.read_text(encoding="utf-8")), PlainLoader)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from error
+    return checked_config(content, path)
+
+
+def checked_config(content: Any, path: Path) -> dict[str, Any]:
+    """What was read at `path`, if it is a configuration as a run has it.
+
+    Raises:
+        ValueError: it is none.
+    """
     if not isinstance(content, dict) or not all(isinstance(content.get(group), dict) for group in GROUPS):
         raise ValueError(f"{path} is no configuration of a run: it is damaged")
     for name, node in nodes(content):

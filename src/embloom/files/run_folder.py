@@ -126,15 +126,15 @@ def table(root: Path) -> list[dict[str, Any]]:
 
 
 def row_of(folder: Path) -> dict[str, Any]:
-    """What a list says of a run: folder, state and reason, dataset, encoder, loss, epoch, step, started, bytes, and
-    its best probe as text and number."""
+    """What a list says of a run: folder, state and reason, dataset, encoder, loss, epoch, step, started, updated,
+    bytes, and its best probe as text and number."""
     size = size_of(folder)
     try:
         run = read_state(folder)
     except ValueError as error:
         return {"folder": str(folder), "state": "unreadable", "reason": printable(str(error)), "bytes": size}
     state = "killed" if run.state == "running" and not is_locked(folder) else run.state
-    named = {key: getattr(run, key) for key in ("dataset", "encoder", "loss", "epoch", "step", "started")}
+    named = {key: getattr(run, key) for key in ("dataset", "encoder", "loss", "epoch", "step", "started", "updated")}
     named["reason"] = printable(run.reason)
     row = {"folder": str(folder), "state": state, **named, "best_probe": "", "bytes": size}
     if best := best_probe(run.metrics):

@@ -8,25 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from embloom.assembly.checks import problems
 from embloom.assembly.compose import Composed
-from embloom.data.base import Dataset
 from embloom.files.atomic import write_whole
 from embloom.files.checkpoint import BEST, newest_good, read_checkpoint
 from embloom.files.run_config import write_config
 from embloom.files.run_folder import claim, clear_temporary, held_already, locked, unclaim
 from embloom.files.run_state import CONFIG, RunState, read_state, resume_command
 from embloom.files.tensors import first_line
-from embloom.probes.base import table_keys
-from embloom.seeding import mix
 from embloom.training import ddp
-from embloom.training.changed_data import check_same_data
-from embloom.training.components import Components, build_components, build_dataset
-from embloom.training.init_from import Start, begin
+from embloom.training.components import Components
+from embloom.training.in_sweep import InSweep
 from embloom.training.module import NonFiniteError
+from embloom.training.preparing import prepared, rebuilt
 from embloom.training.progress_left import check_epochs_left, finished
 from embloom.training.results import keep, probed
 from embloom.training.stop_signals import StoppedError, handled, ignore, stop_at_once
@@ -38,12 +34,13 @@ from embloom.training.view import LightningTraining
 METRICS = "metrics.json"
 
 
-def start(asked: Composed, automatic: bool = False) -> Path:
+def start(asked: Composed, automatic: bool = False, sweep: InSweep | None = None) -> Path:
     """Trains anew.
 
     Args:
         asked: the run.
         automatic: its folder may be called otherwise, where another run was faster to take the name.
+        sweep: the sweep that it is part of.
 
     Returns:
         The run folder; `run.json` and `metrics.json` in it have the figures.
@@ -63,7 +60,7 @@ def start(asked: Composed, automatic: bool = False) -> Path:
     state.config_dirs, state.handed = asked.config_dirs, asked.handed
     with locked(folder):
         try:
-            run = Run(asked.config, folder, components, state)
+            run = Run(asked.config, folder, components, state, sweep)
         except BaseException:
             unclaim(folder, automatic)
             raise
@@ -72,7 +69,11 @@ def start(asked: Composed, automatic: bool = False) -> Path:
 
 
 def resume(
-    config: dict[str, Any], folder: Path, optimizer_changes: Mapping[str, Any], accept_changed_data: bool = False
+    config: dict[str, Any],
+    folder: Path,
+    optimizer_changes: Mapping[str, Any],
+    accept_changed_data: bool = False,
+    sweep: InSweep | None = None,
 ) -> Path:
     """Continues the run in `folder` from its newest sound checkpoint, or from the start where it has none.
 
@@ -81,6 +82,7 @@ def resume(
         folder: the run folder.
         optimizer_changes: settings of the optimizer that replace those in the checkpoint.
         accept_changed_data: go on though the data is not what the checkpoint was trained on.
+        sweep: the sweep that it is part of.
 
     Raises:
         ValueError: the configuration or the data does not fit, or no checkpoint is sound though there are some.
@@ -105,39 +107,12 @@ def resume(
         components, data = rebuilt(config, content, folder, accept_changed_data)
         rewind(folder, content["events"] if content else {})
         state.state, state.reason = "running", ""
-        run = Run(config, folder, components, state)
+        run = Run(config, folder, components, state, sweep)
         run.checkpoint, run.optimizer_changes, run.view.data = checkpoint, dict(optimizer_changes), data
         where = f"step {content['global_step']}" if content else "the start (nothing was saved yet)"
         print(f"resuming {folder} from {where}")
         run.go()
     return folder
-
-
-def rebuilt(
-    config: Mapping[str, Any], checkpoint: Mapping[str, Any] | None, folder: Path, accept: bool
-) -> tuple[Components, dict[str, Any]]:
-    """The parts to resume with, on the data that the checkpoint was trained on, and the fingerprint of that.
-
-    Raises:
-        ValueError: the configuration does not fit, or the data has changed.
-    """
-
-    if checkpoint is None:
-        return prepared(config), {}
-
-    def checked(dataset: Dataset) -> dict[str, Any]:
-        dataset.prepare_data()
-        dataset.setup("fit")
-        found = dataset.fingerprint()
-        check_same_data(found, checkpoint["data"], folder, accept)
-        return found
-
-    try:
-        components = prepared(config, fresh=False)
-    except ValueError:
-        checked(build_dataset(config))  # the parts fitted before: it may be the data that no longer does
-        raise
-    return components, checked(components.dataset)
 
 
 def join(folder: Path) -> None:
@@ -150,24 +125,19 @@ def join(folder: Path) -> None:
     run.go()
 
 
-def prepared(config: Mapping[str, Any], fresh: bool = True) -> Components:
-    """Builds the parts, with the initial weights that the seed gives; a fresh start takes those of `init_from`."""
-    torch.manual_seed(mix(config["seed"]))
-    components = build_components(config)
-    module, node = components.module, config.get("init_from")
-    if fresh:
-        keys = table_keys(components.encoder, components.dataset)
-        module.start = begin(components.encoder, node, keys, say=not ddp.is_worker())
-    else:
-        module.start = Start(node)
-    return components
-
-
 class Run:
     """The steps of a run, once its parts are built and its folder is held."""
 
-    def __init__(self, config: dict[str, Any], folder: Path, components: Components, state: RunState) -> None:
+    def __init__(
+        self,
+        config: dict[str, Any],
+        folder: Path,
+        components: Components,
+        state: RunState,
+        sweep: InSweep | None = None,
+    ) -> None:
         self.config, self.folder, self.components, self.state = config, folder, components, state
+        self.sweep = sweep
         self.checkpoint: Path | None = None
         self.optimizer_changes: dict[str, Any] = {}
         dataset = components.dataset
@@ -178,7 +148,8 @@ class Run:
         }
         self.board = Events(folder)
         self.view = LightningTraining(components.module, components.probes, self.board, folder)
-        self.trainer = make_trainer(config["trainer"], components.callbacks, self.view)
+        self.callbacks = {**components.callbacks, **(sweep.callbacks if sweep else {})}
+        self.trainer = make_trainer(config["trainer"], self.callbacks, self.view)
 
     def go(self) -> None:
         """Fits, tests, probes, writes the artifact; whatever happens, `run.json` says so."""
@@ -197,7 +168,8 @@ class Run:
                 with handled(ignore):
                     self.end("stopped", str(error))
                     if not ddp.is_worker():
-                        print(f"{error}; continue with:\n{self.command()}", flush=True)
+                        command = self.sweep.command if self.sweep else self.command()
+                        print(f"{error}; continue with:\n{command}", flush=True)
                     error.told = True
                 raise
             except BaseException as error:
@@ -222,7 +194,7 @@ class Run:
         # A resume has asked for it already, which reads all of the data.
         self.view.data = self.view.data or self.components.dataset.fingerprint()
         if self.trainer.is_global_zero:
-            print_summary(self.components)
+            print_summary(self.components, self.sweep.said if self.sweep else set())
             if self.checkpoint is None:
                 text = yaml.safe_dump(self.config, sort_keys=False)
                 self.board.begin(flat_settings(self.config, self.state), text)
@@ -274,9 +246,11 @@ class Run:
         keep(self.components, self.view, self.state, self.config)
         text = json.dumps(self.state.metrics, indent=2).encode()
         write_whole(self.folder / METRICS, lambda file: file.write(text))
-        self.end("finished", "; ".join(f"probe {name} failed: {why}" for name, why in found.failed.items()))
-        for tag, value in self.state.metrics.items():
-            print(f"{tag:<40} {value:.4f}")
+        failed = [f"probe {name} failed: {why}" for name, why in found.failed.items()]
+        self.end("finished", "; ".join([*filter(None, (c.ended for c in self.callbacks.values())), *failed]))
+        if self.sweep is None:  # which ends with a table of them
+            for tag, value in self.state.metrics.items():
+                print(f"{tag:<40} {value:.4f}")
         for name, why in found.failed.items():
             print(f"warning: probe.{name} failed, the rest is there: {why}", file=sys.stderr)
         print(f"done: {self.folder}")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+STOPPING = [signal.SIGINT, signal.SIGTERM]
+T = TypeVar("T")
 
 
 class StoppedError(BaseException):
@@ -39,6 +41,17 @@ def handled(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
             signal.signal(signum, previous)
 
 
+@contextmanager
+def stopping_by(*signals: signal.Signals) -> Iterator[None]:
+    """Has other signals stop a run, where who started the process means something else by the usual ones."""
+    before = list(STOPPING)
+    STOPPING[:] = signals
+    try:
+        yield
+    finally:
+        STOPPING[:] = before
+
+
 def ignore(signum: int, frame: FrameType | None) -> None:
     """While a stopped run is being recorded, another signal changes nothing."""
 
@@ -63,3 +76,19 @@ class StopRequest:
             raise StoppedError(signum)
         self.signum = signum
         print("\nstopping after this step; once more to stop at once without saving", flush=True)
+
+
+def stoppable(run: Callable[[], T], told: Callable[[], str]) -> T:
+    """Runs; a signal that stops it gives the exit status that shells expect.
+
+    Args:
+        run: what is run.
+        told: what to say of a signal that comes before the training, or behind it; the run itself tells of others.
+    """
+    try:
+        with handled(stop_at_once):
+            return run()
+    except StoppedError as error:
+        if not error.told:
+            print(f"{error}; {told()}", flush=True)
+        sys.exit(128 + error.signum)

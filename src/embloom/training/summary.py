@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -10,23 +12,41 @@ from embloom.training.components import Components
 
 RULE_OF_THUMB = 10
 FAR_BELOW = 1.0
+PART = "\x1e"  # ASCII's record separator
 
 
-def print_summary(components: Components) -> None:
-    """Prints the embedding layers, the parameters, and training examples per parameter."""
+def print_summary(components: Components, said: set[str]) -> None:
+    """Prints the embedding layers, the parameters, and training examples per parameter.
+
+    Args:
+        components: of the run.
+        said: what other runs of a sweep have printed here, which is not repeated; gets what this one prints.
+    """
     console = Console(force_jupyter=False)
+    with console.capture() as capture:
+        summarize(components, console)
+    for part in capture.get().split(PART):
+        if part not in said:
+            said.add(part)
+            sys.stdout.write(part)
+
+
+def summarize(components: Components, console: Console) -> None:
+    """Prints its parts, a `PART` between them."""
     encoder, loss = count(components.encoder), count(components.module.loss)
     examples = components.dataset.rows()["train"]
     layers = Table("embedding layer", "width", box=None, pad_edge=False)
     for name, width in components.encoder.sizes.items():
         layers.add_row(name, f"{width:,}")
     console.print(layers)
+    console.out(PART, end="")
     heads = f" + {loss:,} in the losses" if loss else ""
     ratio = examples / max(1, encoder + loss)
     console.print(
         f"{encoder:,} parameters in the encoder{heads}; {examples:,} training examples, {ratio:.2g} a parameter",
         highlight=False,
     )
+    console.out(PART, end="")
     # Of a table a sample moves a few rows only: the rule says nothing about it.
     if encoder + loss and ratio < FAR_BELOW and not components.encoder.tables():
         console.print(

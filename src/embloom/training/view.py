@@ -40,7 +40,7 @@ class LightningTraining(Training):
         self.module, self.board, self.folder = module, board, folder
         self.dataset, self.encoder, self.loss = module.dataset, module.encoder, module.loss
         self.probes, self.encode = dict(probes), module.encode
-        self.metrics, self.shown = module.metrics, {}
+        self.metrics, self.probed, self.shown = module.metrics, {}, {}
         self.stop_signal = None
         self.position = (0, 0)
         self.saved_step = -1

@@ -1,0 +1,57 @@
+"""The parts of a run with their first weights: for a new one, or on the data that a checkpoint was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from embloom.data.base import Dataset
+from embloom.probes.base import table_keys
+from embloom.seeding import mix
+from embloom.training import ddp
+from embloom.training.changed_data import check_same_data
+from embloom.training.components import Components, build_components, build_dataset
+from embloom.training.init_from import Start, begin
+
+
+def prepared(config: Mapping[str, Any], fresh: bool = True) -> Components:
+    """Builds the parts, with the initial weights that the seed gives; a fresh start takes those of `init_from`."""
+    torch.manual_seed(mix(config["seed"]))
+    components = build_components(config)
+    module, node = components.module, config.get("init_from")
+    if fresh:
+        keys = table_keys(components.encoder, components.dataset)
+        module.start = begin(components.encoder, node, keys, say=not ddp.is_worker())
+    else:
+        module.start = Start(node)
+    return components
+
+
+def rebuilt(
+    config: Mapping[str, Any], checkpoint: Mapping[str, Any] | None, folder: Path, accept: bool
+) -> tuple[Components, dict[str, Any]]:
+    """The parts to resume with, on the data that the checkpoint was trained on, and the fingerprint of that.
+
+    Raises:
+        ValueError: the configuration does not fit, or the data has changed.
+    """
+
+    if checkpoint is None:
+        return prepared(config), {}
+
+    def checked(dataset: Dataset) -> dict[str, Any]:
+        dataset.prepare_data()
+        dataset.setup("fit")
+        found = dataset.fingerprint()
+        check_same_data(found, checkpoint["data"], folder, accept)
+        return found
+
+    try:
+        components = prepared(config, fresh=False)
+    except ValueError:
+        checked(build_dataset(config))  # the parts fitted before: it may be the data that no longer does
+        raise
+    return components, checked(components.dataset)
