@@ -66,6 +66,7 @@ WITH: dict[str, tuple[str, ...]] = {
     "optimizer=sparse_sgd": ("experiment=skipgram", "dataset.cache=cache"),
     "probe=analogies": ("experiment=skipgram", "dataset.cache=cache"),
     "probe=word_similarity": ("experiment=skipgram", "dataset.cache=cache", "probe.word_similarity.path=pairs.txt"),
+    "logger=wandb": ("logger.wandb.offline=true",),
     "callbacks=latent_grid": ("experiment=vae",),
     "callbacks=reconstructions": ("experiment=autoencoder",),
     "callbacks=kl_warmup": ("experiment=vae",),
@@ -73,7 +74,7 @@ WITH: dict[str, tuple[str, ...]] = {
     "callbacks=loss_weights": ("experiment=color_shape",),
     "callbacks=gradient_cosine": ("experiment=color_shape",),
 }
-GROUPS = ("dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "callbacks", "probe")
+GROUPS = ("dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "callbacks", "probe", "logger")
 # What no integer, number, flag or text of a choice is.
 WRONG: dict[type, tuple[str, ...]] = {
     int: ("many", "-3", ".nan", "[1,2]", "{a: 1}", "true"),
@@ -86,6 +87,7 @@ WRONG: dict[type, tuple[str, ...]] = {
 # What is right, though it looks wrong.
 RIGHT = {
     "noise_exponent=-1e9": "any power",
+    **dict.fromkeys(("experiment=nonsense", "experiment=-1", "project=nonsense", "project=-1"), "any name"),
 }
 
 
@@ -135,7 +137,7 @@ def of_groups() -> Iterator[tuple[tuple[str, ...], str]]:
     for group in GROUPS:
         short = SHORT[group == "trainer" :]  # of two choices the last one counts
         for name in ("nonsense", "", "''", "null", "../x", "[a,b]", "{a: 1}", "7"):
-            if name in ("null", "", "''") and group in ("probe", "callbacks"):
+            if name in ("null", "", "''") and group in ("probe", "callbacks", "logger"):
                 continue  # none is an option of these
             yield ("train", f"{group}={name}", *short), ""
         yield ("train", f"{group}", *SHORT), ""

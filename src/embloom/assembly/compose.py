@@ -26,7 +26,8 @@ VALUED = frozenset(
     ["--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"]
 )
 DEFAULT_SWEEPS = "outputs"  # hydra.sweep.dir
-LISTS = ("loss", "callbacks", "probe")  # groups of which several options are chosen, each under a name of its own
+# Groups of which several options are chosen, each under a name of its own.
+LISTS = ("loss", "callbacks", "probe", "logger")
 # In a value: what is in quotes, or what stands between the marks of lists, calls and sweeps, or of mappings.
 QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|"""
 TEXTS = re.compile(QUOTED + r"""[^\s,\[\]()'"](?:[^,\[\]()'"]*[^\s,\[\]()'"])?""")
