@@ -66,7 +66,6 @@ WITH: dict[str, tuple[str, ...]] = {
     "optimizer=sparse_sgd": ("experiment=skipgram", "dataset.cache=cache"),
     "probe=analogies": ("experiment=skipgram", "dataset.cache=cache"),
     "probe=word_similarity": ("experiment=skipgram", "dataset.cache=cache", "probe.word_similarity.path=pairs.txt"),
-    "logger=wandb": ("logger.wandb.offline=true",),
     "callbacks=latent_grid": ("experiment=vae",),
     "callbacks=reconstructions": ("experiment=autoencoder",),
     "callbacks=kl_warmup": ("experiment=vae",),

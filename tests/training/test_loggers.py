@@ -97,6 +97,7 @@ def test_a_run_that_is_older_than_the_choice_is_resumed_with_tensorboard(tmp_pat
         (["+logger=nowhere"], "logger=nowhere: there is no such logger"),
         (["logger=[tensorbord]"], "did you mean logger=tensorboard?"),
         (["logger=[wandb]", "logger.wandb.offlin=true"], "logger.wandb.offlin: there is no such setting"),
+        (["logger=[wandb]", "logger.wandb.offline=false"], "logger.wandb.offline=false: nobody is logged in"),
         (["logger=[csv]", "+logger.csv.file=x"], "logger.csv.file: Csv has no such parameter"),
         (["logger=[mlflow]", "logger.mlflow.tracking_uri=ftp://nowhere"], "logger.mlflow (ftp://nowhere)"),
         (["+trainer.logger=csv"], "choose them with logger=[tensorboard,csv]"),

@@ -27,10 +27,10 @@ class WandB(RunLogger):
         entity: a user or a team.
         group: of runs.
         tags: of the run.
-        offline: write files to the run folder, for `wandb sync`.
+        offline: write files to the run folder, for `wandb sync`; None does so where nobody is logged in.
 
     Raises:
-        ValueError: it is not installed, or nobody is logged in.
+        ValueError: it is not installed, or nobody is logged in and it is not to be offline.
     """
 
     inner: WandbLogger
@@ -43,16 +43,15 @@ class WandB(RunLogger):
         entity: str | None = None,
         group: str | None = None,
         tags: Sequence[str] = (),
-        offline: bool = False,
+        offline: bool | None = None,
     ) -> None:
         require("wandb", "wandb")
-        self.offline = offline or os.environ.get("WANDB_MODE") in ("offline", "dryrun")
+        mode = os.environ.get("WANDB_MODE", "")
         self.where = {"project": project, "entity": entity, "group": group, "tags": list(tags)}
-        if not self.offline and os.environ.get("WANDB_MODE") != "disabled":
-            import wandb
-
-            if not wandb.Api().api_key:
-                raise ValueError("logger=wandb: nobody is logged in: run wandb login, or add logger.wandb.offline=true")
+        absent = not offline and not mode and not logged_in()
+        if absent and offline is False:
+            raise ValueError("offline=false: nobody is logged in: run wandb login, or leave it out")
+        self.offline = bool(offline) or absent or mode in ("offline", "dryrun")
 
     def open(self, about: About) -> None:
         """Makes the run there, or continues it.
@@ -118,3 +117,18 @@ class WandB(RunLogger):
         """Waits until everything is written, or sent."""
         self.run.finish(exit_code=0 if state == "finished" else 1)
         self.journal.end()
+
+
+def logged_in() -> bool:
+    """Whether there is a key; nobody is asked for one."""
+    import wandb
+
+    before, os.environ["WANDB_SILENT"] = os.environ.get("WANDB_SILENT"), "true"
+    try:
+        return bool(wandb.login(prompt=False))
+    except wandb.Error:
+        return False
+    finally:
+        os.environ.pop("WANDB_SILENT")
+        if before is not None:
+            os.environ["WANDB_SILENT"] = before
