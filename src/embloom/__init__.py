@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from embloom.artifact.embedding import Embedding, load
-    from embloom.commands.python import Run, compare, resume, runs, train
+    from embloom.commands.python import Run, best, compare, resume, runs, train
 
 __version__ = "0.1.0"
-__all__ = ["Embedding", "Run", "__version__", "compare", "load", "resume", "runs", "train"]
+__all__ = ["Embedding", "Run", "__version__", "best", "compare", "load", "resume", "runs", "train"]
 
 _HOME = {
     **dict.fromkeys(("Embedding", "load"), "embloom.artifact.embedding"),
-    **dict.fromkeys(("Run", "compare", "resume", "runs", "train"), "embloom.commands.python"),
+    **dict.fromkeys(("Run", "best", "compare", "resume", "runs", "train"), "embloom.commands.python"),
 }
 
 

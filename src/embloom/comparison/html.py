@@ -21,7 +21,7 @@ from embloom.comparison.maps import TSNE_MOST, project, turned
 from embloom.comparison.methods import METHODS
 from embloom.comparison.points import Points
 from embloom.comparison.similarity import cka_matrix, neighbor_overlap, neighbors
-from embloom.comparison.table import CHANCE, Comparison, is_loss, summary
+from embloom.comparison.table import CHANCE, Comparison, is_loss, lower_is_better, summary
 
 NEIGHBORS = 10
 THUMB = 48
@@ -115,7 +115,7 @@ def table_data(comparison: Comparison) -> dict[str, Any]:
             {
                 "tag": tag,
                 "label": label,
-                "low": is_loss(tag),
+                "low": lower_is_better(tag),
                 "chance": comparison.chance_of(tag),
                 "cells": [summary(row, tag) if row in part else (math.nan, None) for row in comparison.rows],
             }
