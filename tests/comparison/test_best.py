@@ -72,7 +72,7 @@ def test_the_winner_and_what_cannot_be_told(sweep: Path) -> None:
     assert list(table["loss"]) == ["triplet", "triplet", "cross_entropy", "cross_entropy"]
     assert table["paired"].iloc[1]
     text = str(answer)
-    assert "cannot tell whether it is better than the next" in text
+    assert "cannot tell whether it is better than triplet, lr=0.0" in text
     assert "paired over 4 seeds" in text
     assert "paired over 3 seeds" in text
     assert "1 failed" in text

@@ -171,7 +171,9 @@ def lines(answer: Best) -> list[str]:
         found.append("it is better than each of the others by more than the seeds explain")
     else:
         ahead = [row.name for row, test in tests if not test.called]
-        others = "the next" if len(ahead) == 1 else f"{len(ahead)} of the {len(tests)} others"
+        count = len(tests)
+        others = f"any of the {count} others" if len(ahead) == count > 1 else f"{len(ahead)} of the {count} others"
+        others = ahead[0] if len(ahead) == 1 else others
         found.append(f"cannot tell whether it is better than {others}: the seeds alone explain as much")
     found += [f"  {sentence(row, test, answer.by)}" for row, test in tests]
     if answer.incomplete:
