@@ -138,6 +138,19 @@ def test_the_summary_has_the_same_bytes_wherever_it_lies(sweep: Path, tmp_path: 
     assert "unreadable" in second.read_text()
 
 
+def test_records_of_runs_are_what_pandas_takes(sweep: Path) -> None:
+    table = pandas.DataFrame(embloom.runs(sweep))
+    assert len(table) == 16
+    assert {"folder", "state", "config/optimizer.lr", "config/seed", "config/optimizer.betas", KNN} <= set(
+        table.columns
+    )
+    assert table[KNN].isna().sum() == 1
+    means = table.groupby(["loss", "config/optimizer.lr"])[KNN].mean()
+    best = embloom.best(sweep)
+    assert means.idxmax() == ("triplet", best.settings["optimizer.lr"])
+    assert means.max() == pytest.approx(best.records()[0]["mean"])
+
+
 def test_compare_says_the_same(sweep: Path) -> None:
     found = command("compare", str(sweep), cwd=sweep)
     assert found.returncode == 0, found.stderr
