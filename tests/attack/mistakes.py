@@ -161,7 +161,7 @@ NAMES = ("absent", "texts/t.csv", "images", "''", "", "empty", "run/checkpoints"
 def of_commands() -> Iterator[tuple[tuple[str, ...], str]]:
     """Every command without a run, with what is none, and with options that it does not have."""
     rest = {
-        "resume": (), "rm": ("--yes",), "compare": (), "map": (), "neighbors": ("king",), "analogy": ("a", "-", "b"),
+        "resume": (), "rm": ("--yes",), "compare": (), "best": (), "map": (), "neighbors": ("king",), "analogy": ("a", "-", "b"),
         "midpoint": ("a", "b"), "outlier": ("a", "b"), "encode": ("images", "--output", "o.npy"),
         "export": ("--to", "npz"), "card": (),
     }  # fmt: skip
@@ -185,6 +185,8 @@ def of_commands() -> Iterator[tuple[tuple[str, ...], str]]:
         "compare run --sort nonsense", "compare run --html absent/x.html", "compare run --html images",
         "compare run --html out.html --points 1", "compare run --html o.html --points x", "compare run --csv --json",
         "compare run --maps nonsense --html o.html", "compare run --metric nonsense", "compare run dataset.nonsense=1",
+        "best run --by nonsense", "best run absent", "best run --nonsense", "train +logger=nowhere",
+        "train +trainer.logger=csv", "train +nonsense=1", "train trainer.profiler=nonsense",
         "compare run --config-dir absent --html o.html",
         "map run --out absent/x", "map run --points 0", "map run --layer nonsense", "map run --maps x",
         "map run --metric x", "neighbors run king", "neighbors run", "analogy run a b c", "midpoint run a",

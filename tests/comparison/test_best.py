@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import csv
 import json
 import math
@@ -11,39 +10,20 @@ import random
 import shutil
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pandas
 import pytest
 
 import embloom
-from comparison.made import METRICS
+from comparison.made import METRICS, quick
 from embloom.comparison.collect import folders, read
 from embloom.comparison.importance import explained, grouped, importance
 from embloom.comparison.summary import write_summary
 from embloom.comparison.table import Comparison
-from embloom.files.run_config import write_config
-from embloom.files.run_state import RunState
 from harness import command
-from trained import configuration
 
 KNN = "probe/knn_label"
-
-
-@cache
-def composed(loss: str) -> dict[str, Any]:
-    return configuration(f"loss={loss}")
-
-
-def quick(folder: Path, lr: float, seed: int, metrics: dict[str, float], loss: str = "cross_entropy") -> None:
-    """A run of which only its settings and figures are there; one without figures has failed."""
-    config = copy.deepcopy(composed(loss))
-    config["optimizer"]["lr"], config["seed"] = lr, seed
-    folder.mkdir(parents=True)
-    RunState("digits", "mlp", loss, state="finished" if metrics else "failed", metrics=metrics).write(folder)
-    write_config(folder, config)
 
 
 @pytest.fixture(scope="module")

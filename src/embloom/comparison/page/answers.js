@@ -9,12 +9,12 @@ function bestSection() {
   const lines = answer.records.map((one, i) => {
     const name = el("td", { class: "long" }, dot(rowColor(answer.rows[i])), one.name);
     const mean = el("td", { class: i ? "number" : "number best" }, number(one.mean), one.std === null ? null : el("span", { class: "spread" }, " ±" + number(one.std)));
-    if (!i) return el("tr", {}, name, mean, cell(one.seeds), cell(""), cell(""), cell("the best mean", ""));
+    if (!i) return el("tr", {}, name, mean, cell(one.seeds), cell(""), cell(""), cell("the best mean", ""), cell(""));
     const range = one.low === null ? "unknown" : `${signed(one.low)} … ${signed(one.high)}`;
-    const more = one.settled ? "" : one.seeds_needed ? `; about ${one.seeds_needed} seeds of each would settle it` : "";
-    return el("tr", {}, name, mean, cell(one.seeds), cell(signed(one.behind)), cell(range), cell((one.settled ? "the best is better" : "cannot tell") + (one.paired ? ", paired by seed" : "") + more, ""));
+    const verdict = (one.settled ? "the best is better" : "cannot tell") + (one.paired ? ", paired" : "");
+    return el("tr", {}, name, mean, cell(one.seeds), cell(signed(one.behind)), cell(range), cell(verdict, ""), cell(one.settled ? "" : one.seeds_needed ?? "–"));
   });
-  const heads = [["setting", ""], [answer.by, "number"], ["seeds", "number"], ["the best is ahead by", "number"], ["interval", "number"], ["", ""]];
+  const heads = [["setting", ""], [answer.by, "number"], ["seeds", "number"], ["the best is ahead by", "number"], ["interval", "number"], ["", ""], ["seeds to settle it", "number"]];
   section("best", "Which is best", answer.hint,
     el("p", {}, answer.verdict),
     el("div", { class: "scroll" }, el("table", {}, el("thead", {}, el("tr", {}, ...heads.map(([text, kind]) => el("th", { class: kind }, text)))), el("tbody", {}, ...lines))));
@@ -59,10 +59,10 @@ function parallelSection() {
   if (!by || keys.length < 2 || data.rows.length < 3) return;
   const axes = [...keys.map((key) => axisOf(key, data.rows.map((row) => row.settings[key]))), axisOf(by, values, low)];
   const text = (row, i) => (i < keys.length ? data.rows[row].settings[keys[i]] : values[row]);
-  const [width, height, left, top] = [Math.max(560, 170 * axes.length), 300, 70, 34];
+  const [width, height, left, top] = [Math.max(640, 220 * axes.length), 320, 90, 34];
   const x = (i) => left + (i * (width - 2 * left)) / (axes.length - 1);
   const y = (place) => top + (1 - place) * (height - top - 24);
-  const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width: "100%", role: "img" });
+  const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, role: "img", style: "max-width: 100%; height: auto" });
   const paths = data.rows.map((row, r) => {
     const points = axes.map((axis, i) => [i, text(r, i)]).filter(([, t]) => t !== undefined && t !== null).map(([i, t]) => `${x(i)},${y(axes[i].place(t))}`);
     const path = svg("polyline", { points: points.join(" "), fill: "none", stroke: rowColor(r), "stroke-width": 2, "stroke-opacity": 0.75 });
