@@ -161,7 +161,8 @@ NAMES = ("absent", "texts/t.csv", "images", "''", "", "empty", "run/checkpoints"
 def of_commands() -> Iterator[tuple[tuple[str, ...], str]]:
     """Every command without a run, with what is none, and with options that it does not have."""
     rest = {
-        "resume": (), "rm": ("--yes",), "compare": (), "best": (), "map": (), "neighbors": ("king",), "analogy": ("a", "-", "b"),
+        "resume": (), "rm": ("--yes",), "compare": (), "best": (), "map": (), "neighbors": ("king",),
+        "analogy": ("a", "-", "b"),
         "midpoint": ("a", "b"), "outlier": ("a", "b"), "encode": ("images", "--output", "o.npy"),
         "export": ("--to", "npz"), "card": (),
     }  # fmt: skip

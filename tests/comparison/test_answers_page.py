@@ -27,13 +27,8 @@ def test_a_sweep_is_answered_on_the_page(tmp_path: Path) -> None:
         for lr in (0.01, 0.02):
             for seed in range(3):
                 folder = tmp_path / f"{loss}_{lr}_{seed}"
-                quick(
-                    folder,
-                    lr,
-                    seed,
-                    {**METRICS, KNN: 0.7 + gain + 0.001 * seed * (lr > 0.01) - 0.001 * (seed > 1)},
-                    loss,
-                )
+                knn = 0.7 + gain + 0.001 * seed * (lr > 0.01) - 0.001 * (seed > 1)
+                quick(folder, lr, seed, {**METRICS, KNN: knn}, loss)
                 with SummaryWriter(str(folder)) as events:
                     for step in range(3):
                         events.add_scalar("train/loss", 1.0 / (step + 1) + seed, step)

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
+from embloom.comparison.curves import curves
 from embloom.files.run_config import read_config, write_config
 from embloom.files.run_folder import written
+from embloom.training.loggers.board import rewind
 from embloom.training.loggers.journal import Journal
 from harness import command, finish, fork, killed, wait_for
 from trained import SMALL_DIGITS, trained
@@ -174,3 +176,16 @@ def test_the_profiler_says_where_the_time_went(kind: str, tmp_path: Path, capsys
         assert json.loads(traces[0].read_text())["traceEvents"]
     assert written(tmp_path / "run")[1] == []
     shutil.rmtree(tmp_path / "run")
+
+
+def test_a_damaged_csv_is_an_error_on_a_resume_and_no_error_in_a_comparison(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    for content in (b"\xff\xfe\n\xff", b"step,a\n1," + 200_000 * b"x" + b"\n"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"metrics\.csv cannot be read"):
+            rewind(tmp_path, {"metrics.csv": 1})
+        assert curves(tmp_path) == {}
+    path.write_text("step,loss\n1,0.5\nx,0.4\n2,0.3,7,8\n3,\n4,nan\n5")
+    assert curves(tmp_path)["loss"][0] == [1, 2, 4]
+    rewind(tmp_path, {"metrics.csv": 3})
+    assert path.read_text().splitlines() == ["step,loss", "1,0.5", "x,0.4", "2,0.3"]

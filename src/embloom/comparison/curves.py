@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,16 +33,21 @@ def from_csv(path: Path, most: int | None) -> dict[str, Curve]:
     """Likewise of a run that was logged to CSV alone; rows that are damaged are left out."""
     found: dict[str, Curve] = {}
     if path.is_file():
-        with path.open(encoding="utf-8", errors="replace", newline="") as file:
-            for row in csv.DictReader(file):
-                with suppress(ValueError, TypeError):
-                    step = int(row.pop("step"))
-                    for tag, text in row.items():
-                        if text:
-                            steps, values = found.setdefault(tag, ([], []))
-                            values.append(float(text))
-                            steps.append(step)
+        with path.open(encoding="utf-8", errors="replace", newline="") as file, suppress(csv.Error):
+            for row in csv.DictReader(file, restkey="", restval=""):
+                with suppress(ValueError, TypeError, KeyError):
+                    take(row, int(row.pop("step")), found)
     return found if most is None else {tag: thinned(*curve, most) for tag, curve in found.items()}
+
+
+def take(row: Mapping[str, str], step: int, found: dict[str, Curve]) -> None:
+    """Adds the points of one row."""
+    for tag, text in row.items():
+        if tag and text:
+            value = float(text)
+            steps, values = found.setdefault(tag, ([], []))
+            steps.append(step)
+            values.append(value)
 
 
 def thinned(steps: Sequence[int], values: Sequence[float], most: int = MOST) -> Curve:

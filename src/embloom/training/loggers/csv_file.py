@@ -70,19 +70,26 @@ class Csv(RunLogger):
 
 
 def rows_of(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """The columns, and the rows that are whole; none where there is no such file."""
+    """The columns, and the rows that are whole; none where there is no such file.
+
+    Raises:
+        ValueError: it is no CSV.
+    """
     if not path.exists():
         return [], []
-    text = path.read_text(encoding="utf-8")
-    reader = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
-    found = list(reader)
-    return list(reader.fieldnames or []), found
+    try:
+        text = path.read_text(encoding="utf-8")
+        reader = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
+        found = list(reader)
+        return list(reader.fieldnames or []), found
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} cannot be read: {error}: move it away to go on without") from error
 
 
 def write(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """Writes the file anew."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=columns)
+    writer = csv.DictWriter(text, fieldnames=columns, extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows)
     write_whole(path, lambda file: file.write(text.getvalue().encode()))
