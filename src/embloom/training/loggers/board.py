@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from embloom.files.run_state import RunState
+from embloom.files.tensors import first_line
 from embloom.training.loggers import csv_file, tensorboard
 from embloom.training.loggers.base import About, RunLogger
 
@@ -71,8 +73,11 @@ class Board:
         """The end, of those that have begun."""
         if self.is_open:
             self.is_open = False
-            for logger in self.loggers.values():
-                logger.close(state)
+            for name, logger in self.loggers.items():
+                try:
+                    logger.close(state)
+                except ValueError as error:  # the run itself has ended, well or not, and says how
+                    print(f"warning: logger.{name}: {first_line(error)}", file=sys.stderr)
 
 
 def rewind(folder: Path, position: Mapping[str, int]) -> None:
