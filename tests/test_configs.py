@@ -60,7 +60,7 @@ def stand_in(config: dict[str, Any], folder: Path) -> list[str]:
 
 def candidates(group: str, option: str) -> Iterator[list[str]]:
     """What an option may be used with: the default, else an experiment that it belongs to."""
-    text = f"[{option}]" if group in ("loss", "callbacks", "probe") else option
+    text = f"[{option}]" if group in ("loss", "callbacks", "probe", "logger") else option
     for experiment in [[], *([f"experiment={name}"] for name in EXPERIMENTS)]:
         yield [*experiment, f"{group}={text}"]
 
@@ -125,7 +125,7 @@ def test_every_yaml_is_plain_and_names_what_is_there(path: Path) -> None:
     targets = [content.get("_target_"), *(n.get("_target_") for n in content.values() if isinstance(n, dict))]
     for target in filter(None, targets):
         locate(target, object, path.stem)
-    if path.parent.name in ("loss", "probe", "callbacks") and path.parent.parent == CONFIGS:
+    if path.parent.name in ("loss", "probe", "callbacks", "logger") and path.parent.parent == CONFIGS:
         named = [key for key in content if key != "defaults"]
         assert all(isinstance(content[key], dict) for key in named)
 

@@ -19,6 +19,7 @@ usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cf
        embloom resume FOLDER [key=value ...]              continue a run, or a sweep, exactly where it stopped
        embloom runs [FOLDER] [--loss NAMES ...]           list runs (default: outputs)
        embloom compare RUN RUN ... [--html FILE]          settings that differ, probes, losses; maps side by side
+       embloom best FOLDER [--by probe/linear_label]      the best setting, and whether the seeds explain it
        embloom map RUN                                    draw the embedding: map.png and map.html
        embloom rm RUN ...                                 delete runs; asks first
        embloom neighbors RUN king --top 10                words nearest to one
@@ -157,6 +158,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "runs": lazy("embloom.commands.runs:runs"),
     "rm": lazy("embloom.commands.runs:remove"),
     "compare": lazy("embloom.commands.compare:compare"),
+    "best": lazy("embloom.commands.best:best"),
     "map": lazy("embloom.commands.compare:draw"),
     **{name: lazy("embloom.commands.words:ask", name) for name in ("neighbors", "analogy", "midpoint", "outlier")},
     "recommend": lazy("embloom.commands.recommend:main"),

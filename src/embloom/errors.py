@@ -135,9 +135,9 @@ def of_key(key: str) -> str:
     known = list(flat_keys(known_config(sys.argv[1:])))
     close = difflib.get_close_matches(key, known, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(close)}? " if close and key not in known else ""
-    return (
-        f"{key}: there is no such setting; {hint}See all with embloom train --cfg job, or add a new one with +{key}=..."
-    )
+    # Nothing would read it beside the groups.
+    more = f", or add a new one with +{key}=..." if "." in key else ""
+    return f"{key}: there is no such setting; {hint}See all with embloom train --cfg job{more}"
 
 
 def flat_keys(node: Any, prefix: str = "") -> Iterator[str]:

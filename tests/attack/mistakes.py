@@ -73,7 +73,7 @@ WITH: dict[str, tuple[str, ...]] = {
     "callbacks=loss_weights": ("experiment=color_shape",),
     "callbacks=gradient_cosine": ("experiment=color_shape",),
 }
-GROUPS = ("dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "callbacks", "probe")
+GROUPS = ("dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "callbacks", "probe", "logger")
 # What no integer, number, flag or text of a choice is.
 WRONG: dict[type, tuple[str, ...]] = {
     int: ("many", "-3", ".nan", "[1,2]", "{a: 1}", "true"),
@@ -86,6 +86,7 @@ WRONG: dict[type, tuple[str, ...]] = {
 # What is right, though it looks wrong.
 RIGHT = {
     "noise_exponent=-1e9": "any power",
+    **dict.fromkeys(("experiment=nonsense", "experiment=-1", "project=nonsense", "project=-1"), "any name"),
 }
 
 
@@ -135,7 +136,7 @@ def of_groups() -> Iterator[tuple[tuple[str, ...], str]]:
     for group in GROUPS:
         short = SHORT[group == "trainer" :]  # of two choices the last one counts
         for name in ("nonsense", "", "''", "null", "../x", "[a,b]", "{a: 1}", "7"):
-            if name in ("null", "", "''") and group in ("probe", "callbacks"):
+            if name in ("null", "", "''") and group in ("probe", "callbacks", "logger"):
                 continue  # none is an option of these
             yield ("train", f"{group}={name}", *short), ""
         yield ("train", f"{group}", *SHORT), ""
@@ -160,7 +161,8 @@ NAMES = ("absent", "texts/t.csv", "images", "''", "", "empty", "run/checkpoints"
 def of_commands() -> Iterator[tuple[tuple[str, ...], str]]:
     """Every command without a run, with what is none, and with options that it does not have."""
     rest = {
-        "resume": (), "rm": ("--yes",), "compare": (), "map": (), "neighbors": ("king",), "analogy": ("a", "-", "b"),
+        "resume": (), "rm": ("--yes",), "compare": (), "best": (), "map": (), "neighbors": ("king",),
+        "analogy": ("a", "-", "b"),
         "midpoint": ("a", "b"), "outlier": ("a", "b"), "encode": ("images", "--output", "o.npy"),
         "export": ("--to", "npz"), "card": (),
     }  # fmt: skip
@@ -191,6 +193,8 @@ def of_commands() -> Iterator[tuple[tuple[str, ...], str]]:
         "compare run --sort nonsense", "compare run --html absent/x.html", "compare run --html images",
         "compare run --html out.html --points 1", "compare run --html o.html --points x", "compare run --csv --json",
         "compare run --maps nonsense --html o.html", "compare run --metric nonsense", "compare run dataset.nonsense=1",
+        "best run --by nonsense", "best run absent", "best run --nonsense", "train +logger=nowhere",
+        "train +trainer.logger=csv", "train +nonsense=1", "train trainer.profiler=nonsense",
         "compare run --config-dir absent --html o.html",
         "map run --out absent/x", "map run --points 0", "map run --layer nonsense", "map run --maps x",
         "map run --metric x", "neighbors run king", "neighbors run", "analogy run a b c", "midpoint run a",

@@ -32,7 +32,7 @@ from embloom.files.run_folder import row_of
 from embloom.files.run_state import FITS, is_text, read_state
 from embloom.files.word2vec import read_vectors
 from embloom.training.components import build_components
-from embloom.training.tensorboard import rewind
+from embloom.training.loggers.tensorboard import rewind
 
 
 def as_run(folder: Path) -> Any:

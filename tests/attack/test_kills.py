@@ -49,6 +49,7 @@ RUNS: dict[str, tuple[str, ...]] = {  # what is trained -> how
     "recommender": ("experiment=recommender", *OFTEN, "dataset.batch_size=1024", "dataset.negatives=20",
                     "trainer.max_epochs=3"),
     "als": ("experiment=als", *OFTEN, "encoder.dim=8"),
+    "csv too": (*DIGITS, "logger=[tensorboard,csv]"),
     "two views": (*DIGITS, "dataset.views=2", "dataset.augment.crop=0.3", "loss=nt_xent", "trainer.max_epochs=2"),
 }  # fmt: skip
 KILLS = 8  # of each kind of run, at least

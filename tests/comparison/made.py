@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,20 @@ def made(folder: Path, *overrides: str, metrics: Mapping[str, float] = METRICS, 
         assert dataset.reader is not None
         keep(folder, parts.encoder, config["encoder"], parts.supplied, dataset.reader)
     return folder
+
+
+@cache
+def composed(loss: str) -> dict[str, Any]:
+    return configuration(f"loss={loss}")
+
+
+def quick(folder: Path, lr: float, seed: int, metrics: dict[str, float], loss: str = "cross_entropy") -> None:
+    """A run of which only its settings and figures are there; one without figures has failed."""
+    config = copy.deepcopy(composed(loss))
+    config["optimizer"]["lr"], config["seed"] = lr, seed
+    folder.mkdir(parents=True)
+    RunState("digits", "mlp", loss, state="finished" if metrics else "failed", metrics=metrics).write(folder)
+    write_config(folder, config)
 
 
 def keep(folder: Path, encoder: Encoder, node: Any, supplied: Any, reader: Reader, **more: Any) -> None:

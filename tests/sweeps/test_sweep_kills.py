@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from embloom.comparison.summary import SUMMARY
 from embloom.files.sweep import MANIFEST, read_sweep
 from harness import assert_same, finish, fork, killed, outcome, wait_for
 
@@ -86,6 +87,7 @@ def test_a_sweep_killed_at_random_moments_ends_with_the_same_bits(launcher: str,
     assert kills >= KILLS
     assert 0 <= twice <= 0.05
     assert_same(outcomes(whole / "sweep"), outcomes(folder / "sweep"))
+    assert (whole / "sweep" / SUMMARY).read_bytes() == (folder / "sweep" / SUMMARY).read_bytes()
     left = {path.name for path in (folder / "sweep").rglob(".*")}
     assert left == {".lock"}
 

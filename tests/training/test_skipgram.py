@@ -17,7 +17,7 @@ from embloom.cli import main
 from embloom.data.blocks import Blocks
 from embloom.data.grammar import questions
 from embloom.data.text import Text, keep_probability
-from embloom.training.tensorboard import event_files
+from embloom.training.loggers.tensorboard import event_files
 from harness import assert_same, finish, fork, killed, outcome, scalars, wait_for
 from trained import trained
 

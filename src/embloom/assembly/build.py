@@ -114,12 +114,14 @@ def taken(cls: type, offered: Mapping[str, Any]) -> dict[str, Any]:
 def inherited(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:
     """The keyword parameters that `cls` passes on to its bases by `**options`, and whether the last takes any too."""
     found: dict[str, inspect.Parameter] = {}
-    for base in (c for c in cls.__mro__ if "__init__" in vars(c)):
+    takes_any = False
+    for base in (c for c in cls.__mro__ if "__init__" in vars(c) and c is not object):
         own = list(inspect.signature(base.__init__).parameters.values())[1:]  # type: ignore[misc]
         found = {p.name: p for p in own if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} | found
         if not any(p.kind is p.VAR_KEYWORD for p in own):
             return found, False
-    return found, True
+        takes_any = True
+    return found, takes_any
 
 
 def build(

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-SINGLE, LISTS = ("dataset", "encoder", "optimizer", "scheduler", "trainer", "init_from"), ("loss", "callbacks", "probe")
+from embloom.assembly.build import did_you_mean
+
+SINGLE, LISTS = (
+    ("dataset", "encoder", "optimizer", "scheduler", "trainer", "init_from"),
+    ("loss", "callbacks", "probe", "logger"),
+)
 MAPPING = "it must be a mapping of settings, as one of its yaml files has"
 SOURCE = "name a run folder, an artifact, a checkpoint or a file of vectors, or null for none"
+INIT_FROM = ("path", "map", "freeze", "thaw_epoch", "lr")
+OUTER = {"of": ("encoder", "loss"), "weight": ("loss",)}  # keys of a node that are its surroundings', and whose
+# What embloom gives Lightning's Trainer itself.
+GIVEN = (
+    "logger", "callbacks", "profiler", "default_root_dir", "plugins", "enable_progress_bar", "enable_model_summary",
+    "enable_checkpointing", "num_sanity_val_steps", "use_distributed_sampler", "enable_autolog_hparams", "barebones",
+)  # fmt: skip
+ELSEWHERE = {
+    "trainer.logger": "trainer.logger: loggers are a group, choose them with logger=[tensorboard,csv]",
+    "trainer.callbacks": "trainer.callbacks: they are a group, choose them with callbacks=[default,...]",
+}
+PROFILERS = (None, "simple", "pytorch")
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 MATMUL_PRECISIONS = ("highest", "high", "medium")
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
@@ -19,6 +37,7 @@ ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 def problems(config: Mapping[str, Any], folder: Path) -> list[str]:
     """One message for each mistake that the configuration alone shows."""
     return of_kinds(config) or [
+        *of_unknown(config),
         *of_names(config),
         *missing_parts(config),
         *of_seed(config),
@@ -47,6 +66,34 @@ def of_kinds(config: Mapping[str, Any]) -> list[str]:
         if of is not None and not names:
             found.append(f"{where}.of={of}: write '{where}.of={{parameter: tensor}}', or null")
     return found
+
+
+def of_unknown(config: Mapping[str, Any]) -> list[str]:
+    """Settings that nothing reads, which `+key=value` can add; those of parts are for the builder to find."""
+    known = {"": (*SINGLE, *LISTS, "seed", "evaluate"), "init_from": INIT_FROM, "trainer": trainer_options()}
+    found = [f"{key}={value}: nothing reads it; {did_you_mean(key, known[''])}"
+             for key, value in config.items() if key not in known[""]]  # fmt: skip
+    for group in ("init_from", "trainer"):
+        found += [
+            ELSEWHERE.get(f"{group}.{key}") or f"{group}.{key}: nothing reads it; {did_you_mean(key, known[group])}"
+            for key in config.get(group) or {}
+            if key not in known[group]
+        ]
+    for group in (*SINGLE, *LISTS):
+        nodes = config.get(group) or {}
+        named = {f"{group}.{name}": node for name, node in nodes.items()} if group in LISTS else {group: nodes}
+        for where, node in named.items():
+            outer = {key for key, groups in OUTER.items() if key in node and group not in groups}
+            found += [f"{where}.{key}: nothing reads it here; leave it out" for key in sorted(outer)]
+    return found
+
+
+def trainer_options() -> list[str]:
+    """What may be set of the trainer: Lightning's, but for what embloom gives it, and embloom's own."""
+    from lightning.pytorch import Trainer
+
+    lightning = [key for key in inspect.signature(Trainer).parameters if key not in GIVEN]
+    return [*lightning, "matmul_precision", "min_batches", "profiler"]
 
 
 def is_mapping(node: Any) -> bool:
@@ -147,6 +194,8 @@ def of_trainer(trainer: Mapping[str, Any]) -> list[str]:
     clip = trainer.get("gradient_clip_val")
     if clip is not None and (isinstance(clip, bool) or not isinstance(clip, (int, float)) or clip <= 0):
         found.append(f"trainer.gradient_clip_val={clip}: it must be above 0, or null for none")
+    if trainer.get("profiler") not in PROFILERS:
+        found.append(f"trainer.profiler={trainer['profiler']}: it must be simple, pytorch, or null for none")
     precision, accelerator = trainer.get("precision"), trainer.get("accelerator")
     if precision not in PRECISIONS:
         found.append(f"trainer.precision={precision}: it must be one of {', '.join(PRECISIONS)}")

@@ -25,7 +25,8 @@ from embloom.assembly.own import HANDED
 VALUED = frozenset(
     ["--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"]
 )
-LISTS = ("loss", "callbacks", "probe")  # groups of which several options are chosen, each under a name of its own
+# Groups of which several options are chosen, each under a name of its own.
+LISTS = ("loss", "callbacks", "probe", "logger")
 # In a value: what is in quotes, or what stands between the marks of lists, calls and sweeps, or of mappings.
 QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|"""
 TEXTS = re.compile(QUOTED + r"""[^\s,\[\]()'"](?:[^,\[\]()'"]*[^\s,\[\]()'"])?""")

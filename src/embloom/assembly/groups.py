@@ -8,7 +8,9 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1]
 # In a wheel they lie inside the package; in a checkout at its top, where people read them first.
 CONFIGS = next((p for p in (PACKAGE / "configs", PACKAGE.parents[1] / "configs") if p.is_dir()), PACKAGE / "configs")
-GROUPS = ("experiment", "dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "callbacks", "probe")
+GROUPS = (
+    "experiment", "dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "callbacks", "probe", "logger",
+)  # fmt: skip
 
 
 def options(group: str, folders: Sequence[str | Path] = ()) -> list[str]:

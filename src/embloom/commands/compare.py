@@ -48,12 +48,32 @@ def compare(arguments: list[str]) -> None:
     if options.csv:
         print(comparison.as_csv(), end="")
     elif options.json:
-        print(comparison.as_json())
+        print(comparison.as_json(**answered(comparison)))
     else:
         print_comparison(comparison)
+        print_answer(comparison)
     if target is not None:
         write_page(comparison, target, methods, gathered(comparison.runs, options, overrides))
         say(f"written: {target}")
+
+
+def answered(comparison: Comparison) -> dict[str, Any]:
+    """What `embloom best` says of the runs, if it says anything."""
+    from embloom.comparison.best import answer_of
+
+    answer = answer_of(comparison)
+    return {"best": {"by": answer.by, "settled": answer.settled, "settings": answer.records()}} if answer else {}
+
+
+def print_answer(comparison: Comparison) -> None:
+    """Likewise as text."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from embloom.comparison.best import answer_of
+
+    if answer := answer_of(comparison):
+        Console(highlight=False).print(escape(f"\n{answer}"), soft_wrap=True)
 
 
 def draw(arguments: list[str]) -> None:

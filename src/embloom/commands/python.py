@@ -11,6 +11,7 @@ from embloom.errors import message_for
 
 if TYPE_CHECKING:
     from embloom.artifact.embedding import Embedding
+    from embloom.comparison.best import Best
     from embloom.comparison.table import Comparison
 
 PathLike = str | Path
@@ -236,6 +237,27 @@ def compare(*places: PathLike, sort: str | None = None) -> Comparison:
 
     with said():
         return Comparison([read(folder) for folder in folders([str(place) for place in places])], sort)
+
+
+def best(*places: PathLike, by: str | None = None) -> Best:
+    """The best setting, and whether it is better by more than the seeds explain, as `embloom best` says it.
+
+    Args:
+        places: run folders, folders of runs, patterns.
+        by: a metric (default: the first probe).
+
+    Returns:
+        What prints as the command's answer; `name`, `settings`, `runs`, `settled`, and `.records()` for pandas.
+
+    Raises:
+        ValueError: there is no run or no such metric, or the runs cannot be compared by it.
+    """
+    from embloom.comparison.best import best as answer
+    from embloom.comparison.collect import folders, read
+    from embloom.comparison.table import Comparison
+
+    with said():
+        return answer(Comparison([read(folder) for folder in folders([str(place) for place in places])]), by)
 
 
 @contextmanager

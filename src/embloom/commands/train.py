@@ -38,7 +38,7 @@ from embloom.files.sweep import is_sweep
 from embloom.startup import quick_imports
 from embloom.training.stop_signals import stoppable
 
-CHANGEABLE = ("trainer", "callbacks", "probe")
+CHANGEABLE = ("trainer", "callbacks", "probe", "logger")
 T = TypeVar("T")
 
 
@@ -215,7 +215,7 @@ def check_resumable(key: str, group: str, state: RunState) -> None:
     if not (group in CHANGEABLE or data or values or key == "evaluate" or weight):
         raise ValueError(
             f"{key} cannot be changed on a resume, since the run would no longer be the same; what can: "
-            "trainer, callbacks, probe, evaluate, optimizer.lr and the like, loss weights, "
+            "trainer, callbacks, probe, logger, evaluate, optimizer.lr and the like, loss weights, "
             f"{', '.join(f'dataset.{name}' for name in free) or 'nothing of the dataset'}. "
             "For anything else start a new run with embloom train"
         )

@@ -17,7 +17,7 @@ from embloom.files.run_folder import find_runs, is_locked
 from embloom.files.run_state import RunState, printable, read_state
 
 NAMED = ("dataset", "encoder", "loss")
-NOT_THE_MODEL = ("callbacks", "probe")
+NOT_THE_MODEL = ("callbacks", "probe", "logger")
 
 
 @dataclass

@@ -15,19 +15,25 @@ import torch
 from torch import Tensor
 
 from embloom import __version__
+from embloom.comparison.best import answer_of, lines
 from embloom.comparison.collect import Recorded, Row, loss_groups, shown
-from embloom.comparison.curves import curves
+from embloom.comparison.curves import Curve, curves
+from embloom.comparison.importance import importance
 from embloom.comparison.maps import TSNE_MOST, project, turned
 from embloom.comparison.methods import METHODS
 from embloom.comparison.points import Points
 from embloom.comparison.similarity import cka_matrix, neighbor_overlap, neighbors
-from embloom.comparison.table import CHANCE, Comparison, is_loss, summary
+from embloom.comparison.table import CHANCE, Comparison, is_loss, lower_is_better, summary
 
 NEIGHBORS = 10
 THUMB = 48
-SCRIPTS = ("core.js", "tables.js", "curves.js", "drawing.js", "maps.js")
+SCRIPTS = ("core.js", "tables.js", "answers.js", "curves.js", "drawing.js", "maps.js")
 HIDDEN_CURVES = ("train/examples_per_second", "train/learning_rate")
 
+HINT = (
+    "Student's t, paired where the seeds pair, else Welch's. All pairs are tested together (Holm): with 95 % "
+    "probability none is called better wrongly. An interval that leaves out zero is such a call."
+)
 Say = Callable[[str], None]
 
 
@@ -52,6 +58,7 @@ def page(
         "kept": kept(comparison, groups),
         "groups": [group_data(points, comparison, methods, notes, say) for points in groups],
         "curves": curve_data(comparison),
+        **answer_data(comparison),
         "notes": notes,
     }
     return assembled(data)
@@ -115,7 +122,7 @@ def table_data(comparison: Comparison) -> dict[str, Any]:
             {
                 "tag": tag,
                 "label": label,
-                "low": is_loss(tag),
+                "low": lower_is_better(tag),
                 "chance": comparison.chance_of(tag),
                 "cells": [summary(row, tag) if row in part else (math.nan, None) for row in comparison.rows],
             }
@@ -252,14 +259,52 @@ def curve_data(comparison: Comparison) -> list[dict[str, Any]]:
     charts: list[dict[str, Any]] = []
     for tag in sorted(tags, key=lambda tag: (not is_loss(tag), tag.partition("/")[2], tag)):
         for part in groups if is_loss(tag) else [comparison.rows]:
+            found = [(row, [read[id(run)][tag] for run in row.runs if tag in read[id(run)]]) for row in part]
             series: list[dict[str, Any]] = [
-                {"row": comparison.rows.index(row), "name": run.name, "x": x, "y": y}
-                for row in part for run in row.runs if tag in read[id(run)] for x, y in [read[id(run)][tag]]
-            ]  # fmt: skip
+                {"row": comparison.rows.index(row), "name": row.name, **over_seeds(seeds)}
+                for row, seeds in found
+                if seeds
+            ]
             if series and max(len(s["x"]) for s in series) > 1:
                 note = part[0].runs[0].state.loss if is_loss(tag) and len(groups) > 1 else ""
                 charts.append({"tag": tag, "note": note, "series": series})
     return charts
+
+
+def over_seeds(lines: Sequence[Curve]) -> dict[str, list[Any]]:
+    """One curve as it is; of several the mean, the least and the greatest at each step."""
+    if len(lines) == 1:
+        return {"x": lines[0][0], "y": lines[0][1]}
+    values: dict[int, list[float]] = {}
+    for x, y in lines:
+        for step, value in zip(x, y, strict=True):
+            values.setdefault(step, []).append(value)
+    steps = sorted(values)
+    mean = [math.fsum(values[step]) / len(values[step]) for step in steps]
+    low, high = ([end(values[step]) for step in steps] for end in (min, max))
+    return {"x": steps, "y": mean, "low": low, "high": high}
+
+
+def answer_data(comparison: Comparison) -> dict[str, Any]:
+    """Which setting is best, what each setting explains, and the scores for the parallel coordinates."""
+    answer = answer_of(comparison)
+    tag = answer.by if answer else comparison.sorted_by if comparison.sorted_by in comparison.tags else ""
+    same = "dataset" not in comparison.keys and not is_loss(tag)
+    return {
+        "answer": answer and {
+            "by": answer.by,
+            "verdict": lines(answer)[1],
+            "hint": HINT,
+            "records": answer.records(),
+            "rows": [comparison.rows.index(row) for row in answer.rows],
+        },
+        "importance": importance(comparison.rows, comparison.keys, tag) if tag and same else [],
+        "parallel": {
+            "by": tag if same else "",
+            "low": bool(tag) and lower_is_better(tag),
+            "values": [summary(row, tag)[0] if tag else math.nan for row in comparison.rows],
+        },
+    }  # fmt: skip
 
 
 def wanted(tag: str, run: Recorded) -> bool:

@@ -23,6 +23,7 @@ from embloom.files.tables import spreadsheet_safe
 CHANCE = "probe/chance_"
 MANY = 8  # parts of a probe; beyond that the tables show its mean only, `--csv` and `--json` all
 LONGEST = 40
+ERRORS = ("rating_error_", "rmse", "mae", "perplexity")  # what their tags begin with
 
 
 class Comparison:
@@ -87,16 +88,16 @@ class Comparison:
         if by in self.keys:
             self.rows.sort(key=lambda row: _setting_order(row.settings.get(by)))
         elif by:
-            sign = 1 if is_loss(by) else -1
+            sign = 1 if lower_is_better(by) else -1
             self.rows.sort(key=lambda row: sign * mean if (mean := summary(row, by)[0]) == mean else math.inf)
         if wanted is None:
             # Scores on other data are no competition.
             self.rows.sort(key=lambda row: row.runs[0].state.dataset)
         return by
 
-    def as_json(self) -> str:
+    def as_json(self, **more: Any) -> str:
         """Everything, for programs."""
-        return json.dumps({"settings": self.keys, "chance": self.chance, "rows": self.records()}, indent=2)
+        return json.dumps({"settings": self.keys, "chance": self.chance, "rows": self.records(), **more}, indent=2)
 
     def records(self) -> list[dict[str, Any]]:
         """A record for each row, best first."""
@@ -147,6 +148,11 @@ def is_loss(tag: str) -> bool:
     return name == "loss" or name.startswith("loss_")
 
 
+def lower_is_better(tag: str) -> bool:
+    """Whether a tag is a loss or an error."""
+    return is_loss(tag) or tag.partition("/")[2].startswith(ERRORS)
+
+
 def _loss_tags(group: Sequence[Row]) -> list[str]:
     tags = dict.fromkeys(tag for row in group for run in row.runs for tag in run.metrics if is_loss(tag))
     # With one term the term is the loss.
@@ -164,7 +170,8 @@ def summary(row: Row, tag: str) -> tuple[float, float | None]:
     values = row.values(tag)
     if not values:
         return math.nan, None
-    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
+    known = len(values) > 1 and all(map(math.isfinite, values))
+    return statistics.fmean(values), statistics.stdev(values) if known else None
 
 
 def number(mean: float, deviation: float | None) -> str:
@@ -233,7 +240,7 @@ def print_metrics(
     for tag in tags:
         numbers = [summary(row, tag) for row in part]
         means = [mean for mean, _ in numbers if mean == mean]
-        best = (min if is_loss(tag) else max)(means) if len(means) > 1 else None
+        best = (min if lower_is_better(tag) else max)(means) if len(means) > 1 else None
         cells = [f"[bold]{number(*n)}[/]" if n[0] == best else number(*n) for n in numbers]
         if chance:
             level = comparison.chance_of(tag)

@@ -156,9 +156,11 @@ def best_probe(metrics: Mapping[str, float]) -> tuple[str, float] | None:
 
 # What a run, and the commands that write into its folder, leave there; folders are emptied of such files only.
 WRITTEN = (
-    STATE, CONFIG, LOCK, "metrics.json", ".worker.json", "events.out.tfevents.*", "projector_config.pbtxt", "map.png",
-    "map.html", "checkpoints/*.ckpt", "embeddings/layers.safetensors", "embeddings/card.json", "projector/*.tsv",
+    STATE, CONFIG, LOCK, "metrics.json", "metrics.csv", "hparams.yaml", ".worker.json", "events.out.tfevents.*",
+    "projector_config.pbtxt", "map.png", "map.html", "checkpoints/*.ckpt",
+    "embeddings/layers.safetensors", "embeddings/card.json", "projector/*.tsv",
     "projector/sprite.png", "images/*.png", "exports/vectors.*", "exports/encoder.*", "exports/projector/*",
+    "trackers/*.jsonl", "wandb/*", "profile/*",
 )  # fmt: skip
 TEMPORARY = re.compile(r"\.(.+)\.\d+")  # what a write that was killed leaves: .last.ckpt.4711
 
@@ -173,7 +175,8 @@ def written(folder: Path) -> tuple[list[Path], list[Path]]:
             path = here / name
             left = TEMPORARY.fullmatch(name)
             shape = (path.with_name(left[1]) if left else path).relative_to(folder).as_posix()
-            mine = not path.is_symlink() and any(fnmatchcase(shape, pattern) for pattern in WRITTEN)
+            linked = path.is_symlink() and not shape.startswith("wandb/")  # W&B leaves links of its own
+            mine = not linked and any(fnmatchcase(shape, pattern) for pattern in WRITTEN)
             (ours if mine else others).append(path)
     return ours, others
 

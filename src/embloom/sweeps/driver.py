@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from embloom.comparison.summary import write_summary
 from embloom.files.run_folder import locked
 from embloom.files.run_state import CONFIG, STATE
 from embloom.files.sweep import is_sweep, resume_sweep_command, to_do
@@ -116,7 +117,10 @@ def ended(place: Place) -> int:
     """Says what came of the sweep, and returns the exit status."""
     print()
     print_results(place.folder, place.sweep, objectives_of(place.sweep))
-    # Here the sweep's summary.csv is written.
+    try:
+        write_summary(place.folder)
+    except OSError as error:
+        print(f"warning: no {place.folder}/summary.csv: {error.strerror}", file=sys.stderr)
     print(f"done: {place.folder}")
     lines = unfinished(place.folder, place.sweep)
     for line in lines:

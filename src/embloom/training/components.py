@@ -20,9 +20,12 @@ from embloom.losses.weighted import WeightedLoss
 from embloom.optim.schedules import Schedule
 from embloom.optim.sparse import sparse_problems
 from embloom.probes.base import Probe
+from embloom.training.loggers.base import RunLogger
 from embloom.training.module import EmbeddingModule
 
 T = TypeVar("T")
+# What a run logged to whose configuration is older than the choice.
+BEFORE_LOGGERS = {"tensorboard": {"_target_": "embloom.training.loggers.tensorboard.TensorBoard"}}
 
 
 @dataclass
@@ -39,6 +42,7 @@ class Components:
     callbacks: dict[str, Callback]
     probes: dict[str, Probe]
     supplied: dict[str, Any]
+    loggers: dict[str, RunLogger]
 
 
 @dataclass
@@ -82,6 +86,7 @@ def build_components(config: Mapping[str, Any]) -> Components:
     found = Problems()
     callbacks = found.each("callbacks", config.get("callbacks"), Callback)
     probes = found.each("probe", config.get("probe"), Probe)  # type: ignore[type-abstract]
+    loggers = found.each("logger", config.get("logger", BEFORE_LOGGERS), RunLogger)
     make_optimizer = found.attempt(lambda: optimizer_maker(config["optimizer"]))
     schedule = found.attempt(lambda: build(config["scheduler"], Schedule, where="scheduler"))
     dataset = found.attempt(lambda: build_dataset(config))
@@ -106,7 +111,7 @@ def build_components(config: Mapping[str, Any]) -> Components:
     of = config["encoder"].get("of")
     module = EmbeddingModule(dataset, encoder, loss, of, make_optimizer, schedule, config["seed"])
     supplied = taken(type(encoder), {**offered, "sizes": renamed_sizes(config["encoder"], offered["sizes"])})
-    return Components(dataset, encoder, module, callbacks, probes, supplied)
+    return Components(dataset, encoder, module, callbacks, probes, supplied, loggers)
 
 
 def build_dataset(config: Mapping[str, Any]) -> Dataset:

@@ -21,13 +21,14 @@ from embloom.files.tensors import first_line
 from embloom.training import ddp
 from embloom.training.components import Components
 from embloom.training.in_sweep import InSweep
+from embloom.training.loggers.board import Board, flat_settings, rewind
 from embloom.training.module import NonFiniteError
 from embloom.training.preparing import prepared, rebuilt
+from embloom.training.profiling import print_profile
 from embloom.training.progress_left import check_epochs_left, finished
 from embloom.training.results import keep, probed
 from embloom.training.stop_signals import StoppedError, handled, ignore, stop_at_once
 from embloom.training.summary import print_summary
-from embloom.training.tensorboard import Events, flat_settings, rewind
 from embloom.training.trainer import make_trainer
 from embloom.training.view import LightningTraining
 
@@ -146,7 +147,7 @@ class Run:
             "no_effect": list(dataset.no_effect),
             "training_only": list(dataset.training_only),
         }
-        self.board = Events(folder)
+        self.board = Board(components.loggers, folder)
         self.view = LightningTraining(components.module, components.probes, self.board, folder)
         self.callbacks = {**components.callbacks, **(sweep.callbacks if sweep else {})}
         self.trainer = make_trainer(config["trainer"], self.callbacks, self.view)
@@ -195,9 +196,8 @@ class Run:
         self.view.data = self.view.data or self.components.dataset.fingerprint()
         if self.trainer.is_global_zero:
             print_summary(self.components, self.sweep.said if self.sweep else set())
-            if self.checkpoint is None:
-                text = yaml.safe_dump(self.config, sort_keys=False)
-                self.board.begin(flat_settings(self.config, self.state), text)
+            text = yaml.safe_dump(self.config, sort_keys=False)
+            self.board.open(flat_settings(self.config, self.state), text, fresh=self.checkpoint is None)
 
     def fit(self) -> None:
         """Trains, from the checkpoint if there is one; an encoder that is computed (PCA) is computed first."""
@@ -215,6 +215,8 @@ class Run:
             self.trainer.fit(module, datamodule=dataset, ckpt_path=self.checkpoint, weights_only=True)
         except NonFiniteError as error:
             raise ValueError(f"{error}\n{self.advice_on_nan()}") from error
+        if self.trainer.is_global_zero:
+            print_profile(self.trainer, self.folder)
 
     def advice_on_nan(self) -> str:
         """Where the last good checkpoint is, and how to go on from it."""
@@ -244,6 +246,7 @@ class Run:
         self.state.metrics = {**self.view.metrics, **found.values}
         self.state.failed_probes = found.failed
         keep(self.components, self.view, self.state, self.config)
+        self.board.artifact(self.folder / "embeddings")
         text = json.dumps(self.state.metrics, indent=2).encode()
         write_whole(self.folder / METRICS, lambda file: file.write(text))
         failed = [f"probe {name} failed: {why}" for name, why in found.failed.items()]
@@ -274,7 +277,7 @@ class Run:
         self.state.step = max(self.state.step, self.trainer.global_step)
         self.state.epoch = max(self.state.epoch, self.trainer.current_epoch)
         try:
-            self.board.close()
+            self.board.close(state)
             self.state.write(self.folder)
         except OSError as error:  # the disk that stopped the run may be full for this too
             print(f"warning: could not record that the run {state}: {error}", file=sys.stderr)

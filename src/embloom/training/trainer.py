@@ -10,10 +10,11 @@ from lightning.pytorch import Trainer
 
 from embloom.callbacks.base import Callback
 from embloom.files.tensors import first_line
-from embloom.training.lightning_internals import AtomicCheckpointIO, Moments, NoProfiler, quiet_lightning
+from embloom.training.lightning_internals import AtomicCheckpointIO, Moments, quiet_lightning
+from embloom.training.profiling import make_profiler
 from embloom.training.view import LightningTraining
 
-OURS = ("matmul_precision", "min_batches")  # settings of the group `trainer` that are not Lightning's
+OURS = ("matmul_precision", "min_batches", "profiler")  # settings of the group `trainer` that are not Lightning's
 
 
 def make_trainer(options: Mapping[str, Any], callbacks: Mapping[str, Callback], run: LightningTraining) -> Trainer:
@@ -34,9 +35,9 @@ def make_trainer(options: Mapping[str, Any], callbacks: Mapping[str, Callback], 
     try:
         run.trainer = Trainer(
             **{key: value for key, value in options.items() if key not in OURS},
-            logger=run.board,
+            logger=False,  # see `Board`
             callbacks=[Moments(callbacks, run)],
-            profiler=NoProfiler(),
+            profiler=make_profiler(options.get("profiler"), run.folder),
             default_root_dir=run.folder,
             plugins=[AtomicCheckpointIO()],
             enable_progress_bar=False,

@@ -14,8 +14,8 @@ from embloom.callbacks.base import Training
 from embloom.data.base import Batch, Phase, Split, to_device
 from embloom.files.checkpoint import BEST, link, replace_last
 from embloom.probes.base import Probe
+from embloom.training.loggers.board import Board
 from embloom.training.module import EmbeddingModule
-from embloom.training.tensorboard import Events
 
 
 class LightningTraining(Training):
@@ -24,7 +24,7 @@ class LightningTraining(Training):
     Args:
         module: the one module.
         probes: by name.
-        board: TensorBoard's events.
+        board: the loggers.
         folder: the run folder.
 
     Attributes:
@@ -36,7 +36,7 @@ class LightningTraining(Training):
 
     trainer: Trainer
 
-    def __init__(self, module: EmbeddingModule, probes: Mapping[str, Probe], board: Events, folder: Path) -> None:
+    def __init__(self, module: EmbeddingModule, probes: Mapping[str, Probe], board: Board, folder: Path) -> None:
         self.module, self.board, self.folder = module, board, folder
         self.dataset, self.encoder, self.loss = module.dataset, module.encoder, module.loss
         self.probes, self.encode = dict(probes), module.encode
@@ -133,11 +133,11 @@ class LightningTraining(Training):
 
     def log_image(self, tag: str, image: Tensor) -> None:
         """An image."""
-        self.board.experiment.add_image(tag, image, self.step)
+        self.board.image(tag, image, self.step)
 
     def log_figure(self, tag: str, figure: Any) -> None:
         """A figure."""
-        self.board.experiment.add_figure(tag, figure, self.step)
+        self.board.figure(tag, figure, self.step)
 
     def save(self, best: bool = False) -> None:
         """Writes the checkpoint of this moment."""

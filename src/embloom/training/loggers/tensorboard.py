@@ -1,4 +1,4 @@
-"""The run's TensorBoard events, which a resumed run continues as if it had never stopped."""
+"""TensorBoard's events of a run, which a resumed run continues as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from lightning.fabric.loggers.logger import rank_zero_experiment
-from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.summary.writer import event_file_writer
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from embloom.files.run_state import RunState
+from embloom.training.loggers.base import About, RunLogger
 
 
 class Events(TensorBoardLogger):
@@ -39,29 +39,19 @@ class Events(TensorBoardLogger):
                 return super().experiment
         return self._experiment
 
-    @rank_zero_only
-    def save(self) -> None:
-        """Writes what is waiting; the settings are in the run's own config.yaml."""
-        self.experiment.flush()
 
-    @rank_zero_only
-    def finalize(self, status: str) -> None:
-        """Lightning calls this after each of its stages; the run goes on in the same file."""
-        self.experiment.flush()
+class TensorBoard(RunLogger):
+    """Writes TensorBoard's events, through Lightning's logger."""
 
-    @rank_zero_only
-    def close(self) -> None:
-        """Ends the file."""
-        self.experiment.close()
+    inner: Events
 
-    @rank_zero_only
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Writes numbers by tag."""
-        for tag, value in values.items():
-            self.experiment.add_scalar(tag, value, step)
+    def open(self, about: About) -> None:
+        """See `RunLogger`."""
+        self.folder, self.inner = about.folder, Events(about.folder)
+        if about.fresh:
+            self.begin(about)
 
-    @rank_zero_only
-    def begin(self, settings: Mapping[str, Any], config_text: str) -> None:
+    def begin(self, about: About) -> None:
         """Writes the configuration as text, and the settings for the HParams tab.
 
         Only the session's settings are written: where no run declares an experiment, TensorBoard makes the
@@ -69,20 +59,39 @@ class Events(TensorBoardLogger):
         """
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
-        self.experiment.add_text("config", f"```yaml\n{config_text}\n```", 0)
-        plain = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in settings.items()}
+        self.inner.experiment.add_text("config", f"```yaml\n{about.config}\n```", 0)
+        plain = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in about.settings.items()}
         # hparams_pb declares a whole experiment; of its two values only the session's start is kept.
-        place = self.folder.resolve()
-        summary = hparams_pb(plain, trial_id=f"{place.parent.name}/{place.name}")
+        summary = hparams_pb(plain, trial_id=about.name)
         for value in list(summary.value):
             if not value.tag.endswith("session_start_info"):
                 summary.value.remove(value)
-        self.experiment._get_file_writer().add_summary(summary, 0)
+        self.inner.experiment._get_file_writer().add_summary(summary, 0)
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """See `RunLogger`."""
+        self.inner.log_metrics(dict(values), step)
+
+    def image(self, tag: str, image: Tensor, step: int) -> None:
+        """See `RunLogger`."""
+        self.inner.experiment.add_image(tag, image, step)
+
+    def figure(self, tag: str, figure: Any, step: int) -> None:
+        """See `RunLogger`."""
+        self.inner.experiment.add_figure(tag, figure, step, close=False)
 
     def position(self) -> dict[str, int]:
         """The event files and their sizes at this moment."""
-        self.experiment.flush()
+        self.inner.experiment.flush()
         return {path.name: path.stat().st_size for path in event_files(self.folder)}
+
+    def artifact(self, place: Path) -> None:
+        """A text."""
+        self.inner.experiment.add_text("artifact", str(place.resolve()), 0)
+
+    def close(self, state: str) -> None:
+        """Ends the file."""
+        self.inner.experiment.close()
 
 
 def event_files(folder: Path) -> list[Path]:
@@ -112,19 +121,3 @@ def rewind(folder: Path, position: Mapping[str, int]) -> None:
             path.unlink()
         elif path.stat().st_size > size:
             os.truncate(path, size)
-
-
-def flat_settings(config: Mapping[str, Any], state: RunState) -> dict[str, Any]:
-    """The configuration as flat settings, for the HParams tab."""
-    flat: dict[str, Any] = {"dataset": state.dataset, "encoder": state.encoder, "loss": state.loss}
-
-    def walk(prefix: str, node: Any) -> None:
-        if isinstance(node, Mapping):
-            for key, value in node.items():
-                walk(f"{prefix}.{key}" if prefix else str(key), value)
-        elif node is not None and not prefix.endswith("_target_"):
-            flat[prefix] = node
-
-    for group in ("dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "init_from", "seed"):
-        walk(group, config.get(group))
-    return flat

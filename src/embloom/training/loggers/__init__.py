@@ -1,0 +1,1 @@
+"""Where a run's numbers, settings and pictures go: TensorBoard, CSV, MLflow, W&B; one file each."""
