@@ -96,7 +96,7 @@ def test_a_job_that_a_cluster_sends_away_is_saved_queued_again_and_goes_on(tmp_p
     assert process.exitcode == 0, said(tmp_path)
     log = next(tmp_path.glob("sweep/submitit/*.out")).read_text()
     assert "stopped by SIGUSR2" in log
-    assert re.search(r"resuming .*1_seed=0 from step \d+", log)
+    assert re.search(r"resuming .*1_run from step \d+", log)
     assert log.count("epoch 1/60") == 1
     (tmp_path / "whole").mkdir()
     ended(*train[:-1], cwd=tmp_path / "whole")
