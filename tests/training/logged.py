@@ -7,7 +7,9 @@ import json
 import os
 import struct
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -74,14 +76,13 @@ def records(path: Path) -> Iterator[bytes]:
 
 def from_wandb(folder: Path) -> Curves:
     """The offline files of a run, by W&B's own messages, in the order in which they were written."""
-    from wandb.proto.wandb_internal_pb2 import Record
-
+    messages: Any = import_module("wandb.proto.wandb_internal_pb2")
     found: Curves = {}
     files = sorted(folder.glob("wandb/offline-run-*/run-*.wandb"))
     assert len({path.name for path in files}) == 1
     for path in files:
         for raw in records(path):
-            record = Record.FromString(raw)
+            record = messages.Record.FromString(raw)
             if record.WhichOneof("record_type") == "history":
                 items = [i for i in record.history.item if len(i.nested_key) < 2]  # the others describe pictures
                 row = {"".join(i.nested_key) or i.key: json.loads(i.value_json) for i in items}

@@ -70,7 +70,11 @@ def of_kinds(config: Mapping[str, Any]) -> list[str]:
 
 def of_unknown(config: Mapping[str, Any]) -> list[str]:
     """Settings that nothing reads, which `+key=value` can add; those of parts are for the builder to find."""
-    known = {"": (*SINGLE, *LISTS, "seed", "evaluate"), "init_from": INIT_FROM, "trainer": trainer_options()}
+    known = {
+        "": (*SINGLE, *LISTS, "seed", "evaluate", "optimize"),
+        "init_from": INIT_FROM,
+        "trainer": trainer_options(),
+    }
     found = [f"{key}={value}: nothing reads it; {did_you_mean(key, known[''])}"
              for key, value in config.items() if key not in known[""]]  # fmt: skip
     for group in ("init_from", "trainer"):

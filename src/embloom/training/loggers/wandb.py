@@ -72,10 +72,10 @@ class WandB(RunLogger):
             for place in about.folder.glob(f"wandb/offline-run-*-{self.journal.id}"):
                 shutil.rmtree(place)
         mode: Any = "offline" if self.offline else None
-        this: Any = {"name": about.name, "id": self.journal.id, "dir": about.folder}
+        this: dict[str, Any] = {**self.where, "name": about.name, "id": self.journal.id, "dir": about.folder}
         quiet = wandb.Settings(silent=self.offline, console="off", symlink=False)
         try:
-            self.run = wandb.init(**self.where, **this, resume="allow", mode=mode, settings=quiet)
+            self.run = wandb.init(**this, resume="allow", mode=mode, settings=quiet)
         except wandb.Error as error:
             raise ValueError(f"logger.wandb: {first_line(error)}") from error
         self.run.define_metric(STEP)
