@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,7 +65,8 @@ def print_results(folder: Path, sweep: Sweep, objectives: Sequence[Objective] = 
         table.add_row(str(number + 1), *varied, *(cell(state, tag) for tag in tags))
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 400)
     console.print(table)
-    console.print(f"best first by {escape(by.tag)}; compare them: embloom compare {escape(str(shown(folder)))}")
+    place = escape(shlex.quote(str(shown(folder))))
+    console.print(f"best first by {escape(by.tag)}; more than luck? embloom best {place}; all: embloom compare {place}")
 
 
 def cell(state: RunState, tag: str) -> str:
