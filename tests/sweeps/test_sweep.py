@@ -71,6 +71,7 @@ def test_mistakes_are_found_before_the_first_run(tmp_path: Path) -> None:
         ("seed=0,1", "hydra.sweep.subdir=same"): "two runs would have the folder same",
         ("seed=0,1", "hydra.sweep.subdir=../out"): "a folder inside",
         ("seed=0,1", "--package", "x"): "does not go with -m",
+        ("seed=0,1", "optimize=val/los"): "optimize=val/los: a run will have no such metric; did you mean val/loss",
     }.items():
         text = ended("train", "-m", *QUICK, *wrong, cwd=tmp_path, status=2)
         assert re.search(hint, text), text

@@ -90,6 +90,10 @@ def begin(overrides: Sequence[str], handed: Sequence[str], begun: list[Place]) -
         search, folder = planned(overrides, dirs, sweeper)
     else:
         jobs, folder = all_jobs(overrides, dirs)
+        if any(job.config.get("optimize") for job in jobs):
+            from embloom.sweeps.rehearsal import check_asked
+
+            check_asked(jobs)
     refuse_sweep(folder)
     sweep = Sweep(list(overrides), jobs, launcher, search, dirs, list(handed))
     with held(folder):

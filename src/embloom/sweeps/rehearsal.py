@@ -5,13 +5,14 @@ So a metric that does not exist is refused at once, for the probes of a user's o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from embloom.assembly.build import did_you_mean
+from embloom.files.sweep import Job
 from embloom.probes.base import Frozen
 from embloom.probes.run import measured
 from embloom.sweeps.objectives import Objective, default, is_error
@@ -85,6 +86,23 @@ def decided(asked: Any, config: Mapping[str, Any], pruned_by: Any = None) -> lis
     return chosen
 
 
+def check_asked(jobs: Sequence[Job]) -> None:
+    """What a sweep's last table is sorted by is measured by some of its runs; one of each kind is tried.
+
+    Raises:
+        ValueError: none of them has such a metric.
+    """
+    wrong = None
+    for job in {tuple(job.names.values()): job for job in jobs if job.config.get("optimize")}.values():
+        try:
+            decided(job.config["optimize"], job.config)
+            return
+        except ValueError as error:
+            wrong = error
+    if wrong:
+        raise wrong
+
+
 def check(objective: Objective, will: Expected, where: str) -> None:
     """Raises:
     ValueError: a run has no such metric, or more of it is worse.
@@ -93,7 +111,8 @@ def check(objective: Objective, will: Expected, where: str) -> None:
     if not tag:
         return
     if tag not in will.tags and (will.complete or not tag.startswith("probe/")):
-        hint = did_you_mean(tag, will.tags)
-        raise ValueError(f"{where}={tag}: a run will have no such metric; {hint} A run has {', '.join(will.tags)}")
+        near = did_you_mean(tag, will.tags)
+        hint = f"; {near}" if near.endswith("?") else "."
+        raise ValueError(f"{where}={tag}: a run will have no such metric{hint} A run has {', '.join(will.tags)}")
     if is_error(tag) and not objective.lower:
         raise ValueError(f"{where}={tag}: less of it is better: {where}=-{tag}")
