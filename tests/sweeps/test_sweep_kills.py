@@ -74,8 +74,8 @@ def test_a_sweep_killed_at_random_moments_ends_with_the_same_bits(launcher: str,
     wait_for(lambda: (folder / "sweep" / MANIFEST).exists())
     while True:
         if kills % 2:  # else on a slow machine all moments would fall into the start of the processes
-            wait_for_steps(process, folder / "steps", moments.randint(1, RUNS * STEPS // 10))
-        if not killed(process, 0 if kills % 2 else moments.uniform(0, seconds / 7)):
+            wait_for_steps(process, folder / "steps", moments.randint(1, RUNS * STEPS // 20))
+        if not killed(process, 0 if kills % 2 else moments.uniform(0, seconds / 10)):
             break
         kills += 1
         process = fork(*RESUME, cwd=folder)
