@@ -96,13 +96,19 @@ class Tables(Recommender):
 
     def tables(self) -> dict[str, Tensor]:
         """Both tables, as they rank."""
-        found = self.learned()
+        return self.ranking(self.learned())
+
+    def ranking(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The learned tables as they rank; made once while nothing is trained."""
         if not self.added:
             return found
-        if self.training or "ranking" not in self.made:
+        if "ranking" not in self.made:
             counts = counts_of(self.history, self.items_count)[:, None]
             items = torch.cat([found["items"], self.added * (counts + 1.0).log()], 1)
-            self.made["ranking"] = {"items": items, "users": self.ranked(found["users"])}
+            longer = {"items": items, "users": self.ranked(found["users"])}
+            if self.training:
+                return longer
+            self.made["ranking"] = longer
         return self.made["ranking"]
 
     def ranked(self, people: Tensor) -> Tensor:
@@ -151,7 +157,7 @@ class Tables(Recommender):
         tables = self.learned()
         people, liked = tables["users"][user], tables["items"][item]
         noises = tables["items"] if noise is None else tables["items"][noise]
-        return {**self.tables(), **scored(people, liked, noises, owner)}
+        return {**self.ranking(tables), **scored(people, liked, noises, owner)}
 
 
 def scored(
