@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
-from embloom.assembly.parameters import choices
 from embloom.data.base import RowClasses
 from embloom.data.corpus import Corpus, bincount
 from embloom.data.interaction_files.filters import InteractionFilter
-from embloom.data.interaction_files.format import FORMATS, InteractionColumns
+from embloom.data.interaction_files.format import InteractionColumns
 from embloom.data.interaction_files.reading import InteractionSource, Reading
 from embloom.data.interaction_files.splits import InteractionSplit
-from embloom.data.text import Text, default_cache
+from embloom.data.text import Text
 
 
 class Baskets(Text):
@@ -79,9 +76,6 @@ class Baskets(Text):
             resident=resident,
             seed=seed,
         )
-        choices(FORMATS, format=format)
-        if title is not None and items is None:
-            raise ValueError(f"title={title}: it is a column of a table of items: give dataset.items=FILE")
         self.source = InteractionSource(
             path,
             None,
@@ -92,7 +86,7 @@ class Baskets(Text):
             {"item": (items, items_id)},
             title,
             workers,
-            Path(cache).expanduser() if cache else default_cache(),
+            self.cache,
         )
 
     def opened(self) -> Corpus:

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from embloom.artifact.readers.base import Reader
-from embloom.assembly.parameters import choices, numbers, positive_integers
+from embloom.assembly.parameters import numbers, positive_integers
 from embloom.data.base import Batch, Dataset, Phase, Split, digest_of
 from embloom.data.batches import Order
 from embloom.data.histories import Histories, cut
 from embloom.data.interaction_files.filters import InteractionFilter
-from embloom.data.interaction_files.format import FORMATS, InteractionColumns
+from embloom.data.interaction_files.format import InteractionColumns
 from embloom.data.interaction_files.reading import InteractionSource
 from embloom.data.interaction_files.splits import InteractionSplit
 from embloom.data.text import default_cache
@@ -89,14 +89,11 @@ class Interactions(Dataset):
     ) -> None:
         super().__init__(batch_size, resident, seed)
         positive_integers(workers=workers)
-        choices(FORMATS, format=format)
         if negatives != ALL:
             if not isinstance(negatives, int):
                 raise ValueError(f"negatives={negatives}: it must be {ALL}, or a positive integer")
             positive_integers(negatives=negatives)
         numbers(at_least=0, at_most=1, noise_exponent=noise_exponent)
-        if title is not None and items is None:
-            raise ValueError(f"title={title}: it is a column of a table of items: give dataset.items=FILE")
         self.source = InteractionSource(
             path,
             test,

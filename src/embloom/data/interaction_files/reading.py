@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 
 from embloom.artifact.readers.attributes import AttributesReader
+from embloom.assembly.parameters import choices
 from embloom.data.base import SPLITS, RowClasses, Split
 from embloom.data.films import Films
 from embloom.data.interaction_files.attributes import Attribute, read_attributes
 from embloom.data.interaction_files.cache import InteractionLog, open_interactions
 from embloom.data.interaction_files.features import classes_of, features_of, reader_of, renamed
 from embloom.data.interaction_files.filters import InteractionFilter
-from embloom.data.interaction_files.format import InteractionColumns
+from embloom.data.interaction_files.format import FORMATS, InteractionColumns
 from embloom.data.interaction_files.matching import matched
 from embloom.data.interaction_files.splits import HeldOut, InteractionSplit
 from embloom.data.table_rows import say
@@ -58,6 +59,9 @@ class InteractionSource:
 
     Attributes:
         tables: `item` and `user` -> the table of what is known of them, and its column of ids.
+
+    Raises:
+        ValueError: an option is unknown, or there is no table for the titles.
     """
 
     path: str | None
@@ -70,6 +74,11 @@ class InteractionSource:
     title: str | None
     workers: int
     cache: Path
+
+    def __post_init__(self) -> None:
+        choices(FORMATS, format=self.format)
+        if self.title is not None and self.tables["item"][0] is None:
+            raise ValueError(f"title={self.title}: it is a column of a table of items: give dataset.items=FILE")
 
     def read(self) -> Reading:
         """Reads everything; what was left out is said on standard error.
