@@ -42,6 +42,23 @@ def test_bpr_is_the_plain_loop() -> None:
     assert value(BPR(), c).item() == pytest.approx(torch.stack(terms).mean().item(), rel=1e-12)
 
 
+def test_bpr_of_the_hardest_is_the_plain_loop() -> None:
+    """Of each two noise items, and the last one that is left over, the highest that the person did not have; the first
+    had both of the first group of three."""
+    c = case()
+    for among, had in ((2, HAD), (3, [[0, 1, 2, 3], *HAD[1:]])):
+        c["owner"] = torch.tensor([row for row, own in enumerate(had) for _ in own])
+        c["item"] = torch.tensor([one for own in had for one in own])
+        terms = []
+        for p, own in enumerate(had):
+            for i in own:
+                for start in range(0, NOISE, among):
+                    scores = [c["user"][p] @ c["items"][n] for n in range(NOISE)[start : start + among] if n not in own]
+                    if scores:
+                        terms.append(-torch.nn.functional.logsigmoid(c["user"][p] @ c["items"][i] - max(scores)))
+        assert value(BPR(hardest=among), c).item() == pytest.approx(torch.stack(terms).mean().item(), rel=1e-12)
+
+
 def test_the_decay_of_bpr() -> None:
     """Half of the squared lengths, a mean over the positives; noise weighs one item each."""
     c = case()
@@ -71,7 +88,7 @@ def test_cosine_contrastive_is_the_plain_loop() -> None:
     assert found == pytest.approx(sum(terms) / len(terms), rel=1e-12)
 
 
-@pytest.mark.parametrize("loss", [BPR(), BPR(0.3), CosineContrastive(0.2, 5)])
+@pytest.mark.parametrize("loss", [BPR(), BPR(0.3), BPR(hardest=3), CosineContrastive(0.2, 5)])
 def test_gradients(loss: torch.nn.Module) -> None:
     """By every vector, against finite differences."""
     c = case()

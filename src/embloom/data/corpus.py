@@ -185,7 +185,7 @@ def _build(folder: Path, parts: Parts, options: CorpusOptions, about: dict[str, 
     (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
 
 
-def bincount(tokens: NDArray[np.int32], size: int, chunk: int = 1 << 22) -> NDArray[np.int64]:
+def bincount(tokens: NDArray[Any], size: int, chunk: int = 1 << 22) -> NDArray[np.int64]:
     """Count each token number, chunk by chunk, so that memory does not grow with a memory-mapped array."""
     counts = np.zeros(size, np.int64)
     for start in range(0, len(tokens), chunk):

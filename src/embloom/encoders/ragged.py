@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 CHUNK = 1 << 24  # numbers that are counted at a time
@@ -59,9 +60,8 @@ def owners(offsets: Tensor) -> Tensor:
 
 def means(table: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
     """The mean of some rows of a table (N, D) for each of several lists of them (P,), (B + 1,): (B, D), 0 for none."""
-    total = table.new_zeros(len(offsets) - 1, table.shape[1])
-    total = total.index_add(0, owners(offsets), table.index_select(0, rows))
-    return total / offsets.diff().clamp(min=1)[:, None]
+    # Not by gathering the rows first: of thousands of people those are gigabytes.
+    return F.embedding_bag(rows, table, offsets, mode="mean", include_last_offset=True)
 
 
 def counts_of(values: Tensor, count: int) -> Tensor:

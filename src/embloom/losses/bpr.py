@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import torch
+import math
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embloom.assembly.parameters import numbers
+from embloom.assembly.parameters import numbers, positive_integers
 
 MOST_PAIRS = 1 << 27  # half a GiB
 
@@ -18,11 +19,14 @@ class BPR(nn.Module):
     (Rendle et al. 2009, section 4.1). The noise is shared by all people of a batch, so that it costs one product.
 
     Args:
+        hardest: of so many noise items, that stand beside each other, only the one counts that scores highest for the
+            person (dynamic negative sampling, Zhang et al. 2013); 1 counts all. Most items are far below what somebody
+            had, and teach nothing.
         decay: of the squared length of the vectors that a batch touched, halved, as a mean over what they had (the
             lambda of NGCF and LightGCN).
 
     Raises:
-        ValueError: the decay is negative.
+        ValueError: the decay is negative, or `hardest` no positive integer.
 
     Example:
         >>> user, items = torch.zeros(1, 2), torch.zeros(4, 2)  # one person, four items, of which they had the first
@@ -31,10 +35,11 @@ class BPR(nn.Module):
         0.6931
     """
 
-    def __init__(self, decay: float = 0.0) -> None:
+    def __init__(self, decay: float = 0.0, hardest: int = 1) -> None:
         super().__init__()
         numbers(at_least=0, decay=decay)
-        self.decay = decay
+        positive_integers(hardest=hardest)
+        self.decay, self.hardest = decay, hardest
 
     def forward(
         self,
@@ -48,15 +53,21 @@ class BPR(nn.Module):
     ) -> Tensor:
         """People (U, D), the person of each pair (P, D), what they had (P, D), whose it is (P,), noise (K, D), and
         which of it they had (Q,) -> scalar; see `ItemSoftmax.forward`."""
-        if len(owner) * len(noise_vector) > MOST_PAIRS:
+        groups = -(-len(noise_vector) // self.hardest)
+        if len(owner) * groups > MOST_PAIRS:
             raise ValueError(
-                f"{len(owner):,} positives against {len(noise_vector):,} noise items each are too many pairs for a "
+                f"{len(owner):,} positives against {groups:,} noise items each are too many pairs for a "
                 "step: use dataset.negatives=256"
             )
         false = user_vector @ noise_vector.T
-        counts = torch.ones_like(false).index_put((clash_row, clash_column), false.new_zeros(()))[owner]
+        # What they had scores lowest: it is no group's hardest, and adds nothing where it is alone.
+        false = false.index_put((clash_row, clash_column), false.new_tensor(-math.inf))
+        if self.hardest > 1:
+            missing = groups * self.hardest - len(noise_vector)
+            false = F.pad(false, (0, missing), value=-math.inf).unflatten(1, (groups, self.hardest)).amax(2)
+        counts = false.isfinite().sum(1)[owner].sum()
         distance = (pair_vector * item_vector).sum(1, keepdim=True) - false[owner]
-        loss = -(F.logsigmoid(distance) * counts).sum() / counts.sum().clamp(min=1)
+        loss = -F.logsigmoid(distance).sum() / counts.clamp(min=1)
         if self.decay:
             # A noise item weighs as much as each positive has of it, as if it were drawn for it alone.
             lengths = pair_vector.square().sum() + item_vector.square().sum()

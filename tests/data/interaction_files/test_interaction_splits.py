@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from embloom.data.interaction_files import filters, ragged, splits
 from embloom.data.interaction_files.cache import InteractionLog, open_interactions
 from embloom.data.interaction_files.filters import InteractionFilter, some
 from embloom.data.interaction_files.format import InteractionColumns
@@ -98,6 +100,28 @@ def test_nothing_is_held_out_where_the_part_is_none(split: str) -> None:
     whole = InteractionSplit(split, 0, 0.2)(found, test=False)
     assert whole.held == {}
     assert sorted(pairs_of(whole.train)) == sorted(RATING)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_what_is_too_large_for_memory_is_the_same(split: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrays on the disk, that leave nothing there."""
+    keep, part = InteractionFilter(min_user=3, min_item=2, min_rating=2), InteractionSplit(split)
+    wanted = part(keep(interactions(ROWS))[0])
+    monkeypatch.setattr(ragged, "MUCH", 0)
+    for module in (filters, splits):
+        monkeypatch.setattr(module, "CHUNK", 7)
+    found = part(keep(replace(interactions(ROWS), folder=tmp_path))[0])
+    assert isinstance(found.train.items, np.memmap)
+    assert pairs_of(found.train) == pairs_of(wanted.train)
+    assert all(held(found, name) == held(wanted, name) for name in ("val", "test"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_takes_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a full disk does, it says what to change."""
+    monkeypatch.setattr(ragged, "MUCH", 0)
+    with pytest.raises(ValueError, match=r"bytes for a part of the interactions: .* see dataset\.cache"):
+        InteractionSplit()(replace(interactions(ROWS), folder=tmp_path / "missing"))
 
 
 def test_a_part_of_each_person() -> None:

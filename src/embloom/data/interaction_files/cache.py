@@ -45,6 +45,7 @@ class InteractionLog:
         item_names: the items' ids, in the same order.
         about: rows, merged (how many had a later one of the same person and item), bytes, files, path.
         key: its name in the cache, a hash of its content and of how it is read.
+        folder: the cache, where parts of it that are too large for memory can be.
     """
 
     offsets: NDArray[np.int64]
@@ -55,6 +56,7 @@ class InteractionLog:
     item_names: list[str]
     about: dict[str, Any]
     key: str = ""
+    folder: Path | None = None
 
 
 def open_interactions(
@@ -148,5 +150,13 @@ def opened_entry(entry: Path) -> InteractionLog:
     ratings = arrays["ratings"] if about["ratings"] else None
     times = arrays["times"] if about["times"] else None
     return InteractionLog(
-        np.load(entry / "offsets.npy"), arrays["items"], ratings, times, users, items, about, entry.name
+        np.load(entry / "offsets.npy"),
+        arrays["items"],
+        ratings,
+        times,
+        users,
+        items,
+        about,
+        entry.name,
+        entry.parent,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from embloom.assembly.parameters import numbers, positive_integers
 from embloom.data.corpus import bincount
 from embloom.data.interaction_files.cache import InteractionLog
-from embloom.data.interaction_files.ragged import CHUNK, offsets_of
+from embloom.data.interaction_files.ragged import CHUNK, chunks, offsets_of, room
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,12 @@ class InteractionFilter:
         Raises:
             ValueError: nothing is left, or there are no ratings to compare.
         """
-        alive, rating = np.ones(len(found.items), np.bool_), f"dataset.min_rating={self.min_rating}"
+        alive, rating = room(len(found.items), np.bool_, found.folder), f"dataset.min_rating={self.min_rating}"
+        alive[:] = True
         if self.min_rating is not None:
             if found.ratings is None:
                 raise ValueError(f"{rating}: there is no column of ratings, see dataset.rating")
-            alive = found.ratings >= np.float32(self.min_rating)
+            np.greater_equal(found.ratings, np.float32(self.min_rating), out=alive)
             if not alive.any():
                 raise ValueError(f"{rating}: the highest rating is {found.ratings.max():g}")
         if max(self.min_user, self.min_item) > 1:
@@ -72,23 +74,27 @@ class InteractionFilter:
         )
 
 
-def owners(offsets: NDArray[np.int64]) -> NDArray[np.int32]:
-    """The person of each interaction."""
-    return np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))
-
-
 def core(found: InteractionLog, alive: NDArray[np.bool_], min_user: int, min_item: int) -> None:
     """Takes out of `alive`, in place, the interactions of people and items that have too few, until none has."""
-    users, items = owners(found.offsets)[alive], np.asarray(found.items)[alive]
-    while True:
-        enough = bincount(users, len(found.user_names)) >= min_user
-        keep = enough[users]
-        enough = bincount(items, len(found.item_names)) >= min_item
-        keep &= enough[items]
-        if keep.all():
-            return
-        alive[alive] = keep
-        users, items = users[keep], items[keep]
+    lost = True
+    while lost:
+        users, items = counts_kept(found, alive)
+        lost = False
+        for first, last in chunks(found.offsets):
+            rows = slice(found.offsets[first], found.offsets[last])
+            enough = np.repeat(users[first:last] >= min_user, np.diff(found.offsets[first : last + 1]))
+            enough &= items[found.items[rows]] >= min_item
+            lost |= bool((alive[rows] & ~enough).any())
+            alive[rows] &= enough
+
+
+def counts_kept(found: InteractionLog, kept: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many interactions of each person, of which each has one, and of each item are kept."""
+    items = np.zeros(len(found.item_names), np.int64)
+    for start in range(0, len(kept), CHUNK):
+        part = slice(start, start + CHUNK)
+        items += bincount(found.items[part][kept[part]], len(items))
+    return np.add.reduceat(kept, found.offsets[:-1], dtype=np.int64), items
 
 
 def some(found: InteractionLog, kept: NDArray[np.bool_]) -> InteractionLog:
@@ -100,22 +106,23 @@ def some(found: InteractionLog, kept: NDArray[np.bool_]) -> InteractionLog:
     """
     if kept.all():
         return found
-    users, items = kept_numbers(found, kept)
-    lengths = np.add.reduceat(kept, found.offsets[:-1], dtype=np.int64)
+    users, items = counts_kept(found, kept)
     return replace(
         found,
-        offsets=offsets_of(lengths[lengths > 0]),
-        items=taken(found.items, kept, items),
-        ratings=None if found.ratings is None else taken(found.ratings, kept),
-        times=None if found.times is None else taken(found.times, kept),
-        user_names=[found.user_names[row] for row in np.flatnonzero(users >= 0).tolist()],
-        item_names=[found.item_names[row] for row in np.flatnonzero(items >= 0).tolist()],
+        offsets=offsets_of(users[users > 0]),
+        items=taken(found.items, kept, found.folder, numbered(items)),
+        ratings=None if found.ratings is None else taken(found.ratings, kept, found.folder),
+        times=None if found.times is None else taken(found.times, kept, found.folder),
+        user_names=[found.user_names[row] for row in np.flatnonzero(users).tolist()],
+        item_names=[found.item_names[row] for row in np.flatnonzero(items).tolist()],
     )
 
 
-def taken(values: NDArray[Any], kept: NDArray[np.bool_], number: NDArray[np.int32] | None = None) -> NDArray[Any]:
-    """Some of the values, or their numbers; a part at a time, so that beside the result memory stays flat."""
-    found = np.empty(np.count_nonzero(kept), values.dtype)
+def taken(
+    values: NDArray[Any], kept: NDArray[np.bool_], folder: Path | None, number: NDArray[np.int32] | None = None
+) -> NDArray[Any]:
+    """Some of the values, or their numbers; a part at a time, see `room`."""
+    found = room(int(np.count_nonzero(kept)), values.dtype, folder)
     place = 0
     for start in range(0, len(values), CHUNK):
         part = values[start : start + CHUNK][kept[start : start + CHUNK]]
@@ -124,11 +131,7 @@ def taken(values: NDArray[Any], kept: NDArray[np.bool_], number: NDArray[np.int3
     return found
 
 
-def kept_numbers(found: InteractionLog, kept: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Of each person and of each item the number that it has in `some`, or -1."""
-    users = np.add.reduceat(kept, found.offsets[:-1], dtype=np.int64) > 0
-    items = np.zeros(len(found.item_names), np.bool_)
-    for start in range(0, len(kept), CHUNK):
-        items[found.items[start : start + CHUNK][kept[start : start + CHUNK]]] = True
-    first, second = (np.where(there, np.cumsum(there) - 1, -1).astype(np.int32) for there in (users, items))
-    return first, second
+def numbered(counts: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Of each person or item, of which some number of interactions is kept, the number it has in `some`, or -1."""
+    there = counts > 0
+    return np.where(there, np.cumsum(there) - 1, -1).astype(np.int32)

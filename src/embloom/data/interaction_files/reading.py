@@ -15,6 +15,7 @@ from torch import Tensor
 from embloom.artifact.readers.attributes import AttributesReader
 from embloom.assembly.parameters import choices
 from embloom.data.base import SPLITS, RowClasses, Split
+from embloom.data.corpus import bincount
 from embloom.data.films import Films
 from embloom.data.interaction_files.attributes import Attribute, read_attributes
 from embloom.data.interaction_files.cache import InteractionLog, open_interactions
@@ -22,6 +23,7 @@ from embloom.data.interaction_files.features import classes_of, features_of, rea
 from embloom.data.interaction_files.filters import InteractionFilter
 from embloom.data.interaction_files.format import FORMATS, InteractionColumns
 from embloom.data.interaction_files.matching import matched
+from embloom.data.interaction_files.ragged import offsets_of
 from embloom.data.interaction_files.splits import HeldOut, InteractionSplit
 from embloom.data.table_rows import say
 from embloom.data.text import corpus_bar
@@ -189,11 +191,9 @@ def stand_in(split: Split, histories: dict[Split, Ragged], ratings: dict[Split, 
 
 
 def by_person(held: HeldOut, people: int) -> tuple[Ragged, Tensor | None]:
-    """What each person has of what is held out, and the ratings in the same order, if there are any."""
-    order = np.argsort(held.user, kind="stable")
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(held.user, minlength=people))])
-    rating = None if held.rating is None else as_tensor(held.rating[order])
-    return Ragged(as_tensor(held.item[order]), as_tensor(offsets)), rating
+    """What each person has of what is held out, and the ratings, if there are any."""
+    rating = None if held.rating is None else as_tensor(held.rating)
+    return Ragged(as_tensor(held.item), as_tensor(offsets_of(bincount(held.user, people)))), rating
 
 
 def as_tensor(array: Any) -> Tensor:

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embloom.assembly.parameters import choices, integers, numbers, probabilities
+from embloom.data.corpus import bincount
 from embloom.data.interaction_files.cache import InteractionLog
 from embloom.data.interaction_files.cells import moment_of
-from embloom.data.interaction_files.filters import kept_numbers, some
-from embloom.data.interaction_files.ragged import chunks, offsets_of, ranks_at_random
+from embloom.data.interaction_files.filters import counts_kept, numbered, some, taken
+from embloom.data.interaction_files.ragged import CHUNK, chunks, offsets_of, ranks_at_random, room
 
 SPLITS = ("interaction", "user", "last", "time")
 TRAIN, VAL, TEST = 0, 1, 2
@@ -46,7 +47,7 @@ class HeldOut:
     """Interactions to predict, person by person.
 
     Attributes:
-        user: (N,) rows of the training matrix; of `people` where there are such.
+        user: (N,) rows of the training matrix, ascending; of `people` where there are such.
         item: (N,) items of the training matrix.
         rating: (N,), or None.
         people: who is not in the training matrix; None where all are.
@@ -150,7 +151,7 @@ class InteractionSplit:
         """Raises:
         ValueError: a split has nothing.
         """
-        counts = np.bincount(marks, minlength=3)
+        counts = bincount(marks, 3)
         if not counts[TRAIN]:
             raise ValueError(f"dataset.split={self.split}: nothing is left to train on; hold out less")
         for mark, name in HELD.items():
@@ -162,7 +163,7 @@ class InteractionSplit:
 
     def at_random(self, found: InteractionLog, share: dict[int, float]) -> Marks:
         """A part of each person's, whole numbers that are right on average; one at least stays."""
-        marks = np.zeros(len(found.items), np.uint8)
+        marks = room(len(found.items), np.uint8, found.folder)
         draws = np.random.default_rng(self.split_seed)
         for first, last in chunks(found.offsets):
             lengths = np.diff(found.offsets[first : last + 1])
@@ -178,7 +179,7 @@ class InteractionSplit:
 
     def lasts(self, found: InteractionLog, share: dict[int, float]) -> Marks:
         """The last ones of each person; one at least stays."""
-        marks = np.zeros(len(found.items), np.uint8)
+        marks = room(len(found.items), np.uint8, found.folder)
         lengths, place = np.diff(found.offsets), found.offsets[1:] - 1
         for back, mark in enumerate([mark for mark in (TEST, VAL) if share[mark]]):
             marks[place[lengths > back + 1] - back] = mark
@@ -189,15 +190,16 @@ class InteractionSplit:
         if found.times is None:
             raise ValueError("dataset.split=time: there is no column of times; name it, dataset.time=NAME")
         times = np.asarray(found.times)
-        marks = np.zeros(len(times), np.uint8)
+        marks = room(len(times), np.uint8, found.folder)
         for mark, key in ((TEST, "test_from"), (VAL, "val_from")):
             cut = moment(key, getattr(self, key))
             if not share[mark]:
                 continue
-            earlier = times[marks == TRAIN]
+            earlier = taken(times, in_training(found, marks), found.folder)
             if cut is None:
                 count = min(len(earlier), max(1, round(share[mark] * len(times))))
-                cut = float(np.partition(earlier, len(earlier) - count)[len(earlier) - count])
+                earlier.partition(len(earlier) - count)
+                cut = float(earlier[len(earlier) - count])
             marks[(marks == TRAIN) & (times >= cut)] = mark
             if not (marks == mark).any() or (marks != TRAIN).all():
                 low, high = float(earlier.min()), float(earlier.max())
@@ -219,7 +221,7 @@ class InteractionSplit:
         marks = np.repeat(chosen, lengths)
         self.check(marks, share)
         result = SplitInteractions(training(found, marks), {})
-        _, number = kept_numbers(found, marks == TRAIN)
+        number = numbered(counts_kept(found, in_training(found, marks))[1])
         for mark, name in HELD.items():
             if share[mark]:
                 rows = np.flatnonzero(marks == mark)
@@ -272,29 +274,43 @@ def moment(key: str, value: str | float | None) -> float | None:
         raise ValueError(f"{key}={value}: it must be a date such as 2024-01-31, or seconds since 1970") from None
 
 
+def in_training(found: InteractionLog, marks: Marks) -> NDArray[np.bool_]:
+    """Which interactions are not held out."""
+    kept: NDArray[np.bool_] = np.equal(marks, TRAIN, out=room(len(marks), np.bool_, found.folder))
+    return kept
+
+
 def training(found: InteractionLog, marks: Marks) -> InteractionLog:
     """The training matrix; times have done their work, and would be the larger half of it."""
-    return some(replace(found, times=None), marks == TRAIN)
+    return some(replace(found, times=None), in_training(found, marks))
 
 
 def held_out(found: InteractionLog, marks: Marks) -> SplitInteractions:
     """Splits of interactions that are marked; those of people or items that training has not are left out."""
     result = SplitInteractions(training(found, marks), {})
-    users, items = kept_numbers(found, marks == TRAIN)
+    users, items = map(numbered, counts_kept(found, in_training(found, marks)))
+    counts = bincount(marks, 3).tolist()
     for mark, name in HELD.items():
-        rows = np.flatnonzero(marks == mark)
-        if not len(rows):
+        if not counts[mark]:
             continue
-        user = users[np.searchsorted(found.offsets, rows, "right") - 1]
-        item = items[found.items[rows]]
-        good = (user >= 0) & (item >= 0)
-        if not good.any():
+        user, item = (room(counts[mark], np.int32, found.folder) for _ in range(2))
+        rating = None if found.ratings is None else room(counts[mark], np.float32, found.folder)
+        good = 0
+        for start in range(0, len(marks), CHUNK):
+            rows = start + np.flatnonzero(marks[start : start + CHUNK] == mark)
+            who, what = users[np.searchsorted(found.offsets, rows, "right") - 1], items[found.items[rows]]
+            known = (who >= 0) & (what >= 0)
+            part = slice(good, good + int(np.count_nonzero(known)))
+            user[part], item[part] = who[known], what[known]
+            if rating is not None and found.ratings is not None:
+                rating[part] = found.ratings[rows[known]]
+            good = part.stop
+        if not good:
             raise ValueError(f"no interaction held out for {name} is of a person and an item that training has")
-        if not good.all():
+        if good < counts[mark]:
             result.said.append(
-                f"{name}: left out {int((~good).sum()):,} of {len(good):,} interactions, of people or items that "
+                f"{name}: left out {counts[mark] - good:,} of {counts[mark]:,} interactions, of people or items that "
                 "training has not"
             )
-        rating = None if found.ratings is None else found.ratings[rows[good]]
-        result.held[name] = HeldOut(user[good], item[good], rating)
+        result.held[name] = HeldOut(user[:good], item[:good], None if rating is None else rating[:good])
     return result
