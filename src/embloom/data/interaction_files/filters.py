@@ -90,11 +90,12 @@ def core(found: InteractionLog, alive: NDArray[np.bool_], min_user: int, min_ite
 
 def counts_kept(found: InteractionLog, kept: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """How many interactions of each person, of which each has one, and of each item are kept."""
-    items = np.zeros(len(found.item_names), np.int64)
-    for start in range(0, len(kept), CHUNK):
-        part = slice(start, start + CHUNK)
-        items += bincount(found.items[part][kept[part]], len(items))
-    return np.add.reduceat(kept, found.offsets[:-1], dtype=np.int64), items
+    users, items = np.zeros(len(found.user_names), np.int64), np.zeros(len(found.item_names), np.int64)
+    for first, last in chunks(found.offsets):
+        rows = slice(found.offsets[first], found.offsets[last])
+        users[first:last] = np.add.reduceat(kept[rows], found.offsets[first:last] - rows.start, dtype=np.int64)
+        items += bincount(found.items[rows][kept[rows]], len(items))
+    return users, items
 
 
 def some(found: InteractionLog, kept: NDArray[np.bool_]) -> InteractionLog:
