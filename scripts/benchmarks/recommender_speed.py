@@ -23,7 +23,7 @@ from embloom.probes.ranking import Ranking
 from embloom.threads import give_back_cores, keep_cores
 
 DIM = 64
-EPOCHS = 40
+EPOCHS = 30
 AT_ONCE = 5  # epochs of the peer's between two looks
 Scores = Callable[[Tensor], Tensor]
 
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--recall", type=float, default=0.06, help="that BPR is trained to")
     options = parser.parse_args()
-    dataset = Interactions(1024, path=options.train, test=options.test, val_fraction=0.0, negatives=1024)
+    dataset = Interactions(1024, path=options.train, test=options.test, val_fraction=0.0, negatives=2048)
     dataset.setup()
     train, test = dataset.histories["train"], dataset.histories["test"]
     popularity = torch.bincount(train.values, minlength=dataset.sizes["item"])
@@ -99,7 +99,7 @@ def ours_bpr(dataset: Interactions) -> Iterator[tuple[Scores, int]]:
     encoder = MatrixFactorization({name: dataset.sizes[name] for name in ("user", "item")},
                                   dataset.supplies["history"], dataset.supplies["history_offsets"], dim=DIM,
                                   normalize=False, std=0.05)  # fmt: skip
-    loss, optimizer = BPR(decay=0.01), torch.optim.Adam(encoder.parameters(), lr=0.002, fused=True)
+    loss, optimizer = BPR(0.03, hardest=64), torch.optim.Adam(encoder.parameters(), lr=0.006, fused=True)
     loader = dataset.loader("train", shuffle=True)
     for epoch in range(EPOCHS):
         loader.sampler.set_epoch(epoch)

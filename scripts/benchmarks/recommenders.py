@@ -2,7 +2,7 @@
 
 python scripts/benchmarks/recommenders.py                                                 the built-in films
 python scripts/benchmarks/recommenders.py dataset.path=train.txt.gz dataset.test=test.txt.gz dataset.val_fraction=0
-python scripts/benchmarks/recommenders.py --only als,bpr --peers dataset.path=...         beside implicit, in turns
+python scripts/benchmarks/recommenders.py --only bpr,recommender --seeds 0 dataset.path=...
 """
 
 from __future__ import annotations
