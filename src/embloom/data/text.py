@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -56,7 +56,7 @@ class Text(Dataset):
         ValueError: an option is unknown or out of range.
     """
 
-    no_effect = ("resident", "workers", "cache")
+    no_effect: ClassVar[tuple[str, ...]] = ("resident", "workers", "cache")
 
     def __init__(
         self,
