@@ -33,7 +33,7 @@ MINE = ("--config-dir", "mine", "dataset=rings", "encoder=two", "loss=cosine")
 RATINGS = ("--config-dir", "docs/examples/ratings", "experiment=ratings")
 RUNS = {  # run folder -> how it is trained
     "RUN": [*FEW],
-    "outputs/mnist-mlp-cross_entropy/2026-11-21_10-30-00": ["dataset=mnist", *FEW],
+    "outputs/cross_entropy/mlp-mnist-2026-11-21_10-30-00": ["dataset=mnist", *FEW],
     "SIMCLR": ["loss=[nt_xent]", "encoder=conv", *FEW],
     "WORDS": ["experiment=skipgram"],
     "TEXTS": ["experiment=bag_of_embeddings", "dataset.path=reviews.csv", *FEW],

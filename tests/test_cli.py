@@ -132,12 +132,12 @@ def test_a_sweep_of_two_makes_two_runs_that_the_list_tells_apart(tmp_path: Path)
     process = fork("train", *QUICK, "-m", "loss=mse,triplet", cwd=tmp_path)
     finish(process, tmp_path)
     runs = sorted(path.parent for path in tmp_path.glob("outputs/*/*/run.json"))
-    assert [run.name for run in runs] == ["1_loss=mse", "2_loss=triplet"]
+    assert [run.name for run in runs] == ["mse_1", "triplet_2"]
     assert all((run / "embeddings" / "card.json").exists() for run in runs)
     assert {path.name for path in tmp_path.iterdir()} == {"outputs", "output.txt"}  # no multirun.yaml and the like
     shown = command("runs", "--unfold", cwd=tmp_path, env={"COLUMNS": "200"}).stdout
     lines = re.findall(
-        r"^ *finished +digits +mlp +\w+ +\w+_label 0\.\d{4} .* [kM]B +outputs/sweep_[\d_-]+/\d_loss=", shown, re.M
+        r"^ *finished +digits +mlp +\w+ +\w+_label 0\.\d{4} .* [kM]B +outputs/sweep_[\d_-]+/\w+_\d", shown, re.M
     )
     assert len(lines) == 2
     assert re.search(r"finished +2 of 2 +digits +mlp +mse,triplet ", command("runs", cwd=tmp_path).stdout)

@@ -24,7 +24,7 @@ from rich.table import Table
 EPOCHS = {100: 120, 500: 60, 2500: 20, 25000: 6}
 RATES = {100: 0.0001, 500: 0.0001, 2500: 0.001, 25000: 0.002}
 STARTS = {"from scratch": "bag_of_embeddings", "started": "bag_from_words"}
-ACCURACY = "test/accuracy_cross_entropy"
+ACCURACY = "test/accuracy_label"
 
 
 def main() -> None:

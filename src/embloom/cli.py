@@ -37,8 +37,8 @@ the most useful commands:
   embloom train                                             handwritten digits, no download, a few seconds
   embloom train dataset=mnist encoder.layers=1024-512-10    MNIST, downloaded to ./data (dataset.root=...)
   embloom train -m loss=cross_entropy,supervised_contrastive,triplet    compare losses
-  embloom resume outputs/digits-mlp-cross_entropy/DATE_TIME continue a stopped run
-  embloom compare outputs/digits-* --html digits.html       compare them, in the terminal and as a page
+  embloom resume outputs/cross_entropy/mlp-digits-DATE_TIME continue a stopped run
+  embloom compare outputs/*/*-digits-* --html digits.html   compare them, in the terminal and as a page
   tensorboard --logdir outputs                              look at all runs
 
 what can be selected (with your own: embloom --help --config-dir DIR; --config-dir DIR goes with every command):

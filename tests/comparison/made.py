@@ -20,7 +20,7 @@ from embloom.files.run_state import RunState
 from embloom.training.components import build_components
 from trained import configuration
 
-METRICS = {"val/loss": 0.5, "test/loss": 0.4, "test/loss_cross_entropy": 0.4, "test/accuracy_cross_entropy": 0.9,
+METRICS = {"val/loss": 0.5, "test/loss": 0.4, "test/loss_cross_entropy": 0.4, "test/accuracy_label": 0.9,
            "probe/knn_label": 0.9, "probe/linear_label": 0.8, "probe/chance_label": 0.1}  # fmt: skip
 
 

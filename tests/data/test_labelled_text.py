@@ -152,7 +152,7 @@ def test_classifier_learns_and_its_artifact_reads_new_texts(tmp_path: Path) -> N
         "dataset.label=stars", "dataset.min_count=1", "encoder.layers=8-4-2", "trainer.accelerator=cpu",
         "optimizer.lr=0.03", "probe=[chance]",
     )  # fmt: skip
-    assert metrics["test/accuracy_cross_entropy"] > 0.95
+    assert metrics["test/accuracy_label"] > 0.95
     loaded = embloom.load(tmp_path / "run")
     logits = loaded.encode(["A GREAT, lovely film!", "awful and poor", "", "xyzzy"])
     assert logits.argmax(1)[:2].tolist() == [1, 0]

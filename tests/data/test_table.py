@@ -329,7 +329,7 @@ def test_default_training_classifies_and_a_last_small_batch_is_no_trouble(tmp_pa
         tmp_path / "run", "dataset=table", f"dataset.path={path}", "dataset.label=kind", "dataset.batch_size=58",
         "encoder.norm=batch", "trainer.accelerator=cpu", "trainer.max_epochs=3",
     )  # fmt: skip
-    assert metrics["test/accuracy_cross_entropy"] == metrics["probe/linear_label"] == 1.0
+    assert metrics["test/accuracy_label"] == metrics["probe/linear_label"] == 1.0
 
 
 @pytest.mark.parametrize("label", ["kind", "null"])

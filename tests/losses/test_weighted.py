@@ -149,3 +149,10 @@ def test_names_the_tensor_that_nobody_provides() -> None:
     (message,) = weighted("cross_entropy").missing(["hidden_0", "label"])
     assert "'embedding'" in message
     assert "loss.cross_entropy.of.input=" in message
+
+
+def test_accuracies_are_called_by_label_so_that_losses_overlay() -> None:
+    assert weighted("cross_entropy", "triplet").by_label() == {"cross_entropy": "label"}
+    assert weighted("mse").by_label() == {"mse": "label"}
+    # Two of one label: the first is the label's, the other says its name.
+    assert weighted("mse", "cross_entropy").by_label() == {"mse": "label", "cross_entropy": "label_cross_entropy"}

@@ -73,7 +73,7 @@ def test_processes_end_with_the_one_that_started_them_and_a_signal_saves(tmp_pat
 
 def test_a_process_that_dies_costs_its_run_only(tmp_path: Path) -> None:
     process = fork("train", "-m", *QUICK, "seed=0,1,2", "trainer.max_epochs=15", *TWO, cwd=tmp_path)
-    wait_for(lambda: list(tmp_path.glob("sweep/1_*/checkpoints/last.ckpt")), 400)
+    wait_for(lambda: list(tmp_path.glob("sweep/*_1/checkpoints/last.ckpt")), 400)
     os.kill(children(process.pid)[0], signal.SIGKILL)
     process.join(300)
     assert process.exitcode == 1, said(tmp_path)
@@ -88,7 +88,7 @@ def test_a_job_that_a_cluster_sends_away_is_saved_queued_again_and_goes_on(tmp_p
     pytest.importorskip("submitit")
     train = ("train", "-m", *QUICK, "seed=0", "trainer.max_epochs=60", "hydra/launcher=submitit_local")
     process = fork(*train, cwd=tmp_path)
-    wait_for(lambda: list(tmp_path.glob("sweep/1_*/checkpoints/last.ckpt")), 400)
+    wait_for(lambda: list(tmp_path.glob("sweep/*_1/checkpoints/last.ckpt")), 400)
     [controller] = children(process.pid)
     [job] = children(controller)
     os.kill(job, signal.SIGUSR2)

@@ -108,14 +108,14 @@ def test_more_values_run_only_what_is_missing(tmp_path: Path) -> None:
 def test_a_signal_ends_with_the_command_that_continues_the_sweep(tmp_path: Path) -> None:
     train = ("train", "-m", *QUICK, "seed=0,1,2", "trainer.max_epochs=8")
     process = fork(*train, cwd=tmp_path)
-    wait_for(lambda: list(tmp_path.glob("sweep/2_*/checkpoints/last.ckpt")))
+    wait_for(lambda: list(tmp_path.glob("sweep/*_2/checkpoints/last.ckpt")))
     os.kill(process.pid or 0, signal.SIGINT)
     process.join(60)
     assert process.exitcode == 130
     assert said(tmp_path).splitlines()[-1] == "embloom resume sweep"
     assert re.search(r"stopped +1 of 3", command("runs", "sweep", cwd=tmp_path).stdout)
     text = ended("resume", "sweep", cwd=tmp_path)
-    assert "resuming sweep/2_seed=1" in text
+    assert "resuming sweep/seed=1_2" in text
     shutil.move(tmp_path / "sweep", tmp_path / "stopped")
     ended(*train, cwd=tmp_path)
     assert_same(outcomes(tmp_path / "sweep"), outcomes(tmp_path / "stopped"))

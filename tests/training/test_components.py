@@ -64,7 +64,7 @@ def test_of_renames_sizes_as_well_as_tensors(tmp_path: Path) -> None:
     )  # fmt: skip
     # Of the column `other`: five wide, and the only one from which the label can be told.
     assert run.embedding.encoder.linears[0].in_features == 5  # type: ignore[index, union-attr]
-    assert run.metrics["test/accuracy_cross_entropy"] > 0.9
+    assert run.metrics["test/accuracy_label"] > 0.9
     rows = torch.eye(5)[:4]
     assert run.embedding.encode({"other": rows}).argmax(1).tolist() == [0, 1, 2, 3]
     assert run.embedding.predict({"other": rows}) == ["a", "b", "c", "d"]

@@ -72,7 +72,7 @@ class Embedding:
             ValueError: there is no such layer, or the inputs do not fit.
 
         Example:
-            >>> digits = embloom.load("outputs/mnist-mlp-cross_entropy/2026-11-21_10-30-00")
+            >>> digits = embloom.load("outputs/cross_entropy/mlp-mnist-2026-11-21_10-30-00")
             >>> digits.encode(["seven.png"], layer="hidden_0").shape
             torch.Size([1, 512])
         """
@@ -196,7 +196,7 @@ class Embedding:
             ValueError: somebody or something is unknown, or the encoder does not recommend.
 
         Example:
-            >>> films = embloom.load("outputs/interactions-matrix_factorization-item_softmax/2026-11-21_10-30-00")
+            >>> films = embloom.load("outputs/item_softmax/matrix_factorization-interactions-2026-11-21_10-30-00")
             >>> films.recommend("user_017", top=1)
             [('Western 07 (1984)', 0.71)]
         """

@@ -97,7 +97,7 @@ def trainer_options() -> list[str]:
     from lightning.pytorch import Trainer
 
     lightning = [key for key in inspect.signature(Trainer).parameters if key not in GIVEN]
-    return [*lightning, "matmul_precision", "min_batches", "profiler"]
+    return [*lightning, "matmul_precision", "min_batches", "profiler", "threads"]
 
 
 def is_mapping(node: Any) -> bool:
@@ -183,9 +183,12 @@ def of_init_from(node: Mapping[str, Any], trainer: Mapping[str, Any]) -> list[st
 def of_trainer(trainer: Mapping[str, Any]) -> list[str]:
     """The trainer's numbers, and whether the hardware it asks for is there."""
     found = []
-    for key in ("max_epochs", "min_batches", "log_every_n_steps", "accumulate_grad_batches", "check_val_every_n_epoch"):
+    for key in ("max_epochs", "min_batches", "accumulate_grad_batches", "check_val_every_n_epoch"):
         if key in trainer and not is_integer(trainer[key], 1):
             found.append(f"trainer.{key}={trainer[key]}: it must be a positive integer")
+    for key in ("log_every_n_steps", "threads"):
+        if trainer.get(key, "auto") != "auto" and not is_integer(trainer[key], 1):
+            found.append(f"trainer.{key}={trainer[key]}: it must be a positive integer, or auto")
     for key in ("limit_train_batches", "val_check_interval"):
         value = trainer.get(key, 1.0)
         share = isinstance(value, float) and 0 < value <= 1

@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from embloom.assembly.groups import CONFIGS, GROUPS
 from embloom.assembly.own import HANDED
+from embloom.files import naming
 
 # Hydra's options that are followed by a value.
 VALUED = frozenset(
@@ -31,7 +32,6 @@ LISTS = ("loss", "callbacks", "probe", "logger")
 QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|"""
 TEXTS = re.compile(QUOTED + r"""[^\s,\[\]()'"](?:[^,\[\]()'"]*[^\s,\[\]()'"])?""")
 IN_MAPPING = re.compile(QUOTED + r"""[^\s,\[\]{}()'":](?:[^,\[\]{}()'":]*[^\s,\[\]{}()'":])?""")
-LONGEST_NAME = 150  # bytes of a folder's name
 STARTED = datetime.now()
 
 
@@ -57,14 +57,20 @@ class Composed:
 def register_resolvers() -> None:
     """The names that the configuration computes: a run's folder."""
     OmegaConf.register_new_resolver("embloom.name", run_name, replace=True)
-    OmegaConf.register_new_resolver("embloom.stamp", lambda: f"{STARTED:%Y-%m-%d_%H-%M-%S}", replace=True)
+    OmegaConf.register_new_resolver("embloom.stamp", stamp, replace=True)
     OmegaConf.register_new_resolver("embloom.free", free_folder, replace=True)
-    OmegaConf.register_new_resolver("embloom.short", short, replace=True)
+    OmegaConf.register_new_resolver("embloom.job", naming.job_folder, replace=True)
 
 
-def run_name(choices: DictConfig, terms: Sequence[str]) -> str:
-    """`<dataset>-<encoder>-<loss>`; several losses are joined with +, and what is computed may have none."""
-    return "-".join(filter(None, (choices.get("dataset"), choices.get("encoder"), "+".join(terms))))
+def stamp() -> str:
+    """When this process began."""
+    return f"{STARTED:%Y-%m-%d_%H-%M-%S}"
+
+
+def run_name(choices: DictConfig, terms: Sequence[str], overrides: Sequence[str]) -> str:
+    """See `naming.run_folder`; several losses are joined with +."""
+    names = {group: str(choices.get(group)) for group in ("dataset", "encoder")}
+    return naming.run_folder({**names, "loss": "+".join(terms)}, overrides, stamp())
 
 
 def free_folder(path: str) -> str:
@@ -76,14 +82,9 @@ def free_folder(path: str) -> str:
     return candidate
 
 
-def short(name: str) -> str:
-    """The name of a folder, from what a job of a sweep varies: in one piece, and no longer than file systems bear."""
-    return name.replace("/", "-").encode()[:LONGEST_NAME].decode(errors="ignore") or "run"
-
-
 def spelled(argument: str) -> str:
-    """An override as Hydra reads it: letters that are no ASCII in quotes, and `init_from=PATH`, as people write it, in
-    full; a path that is there is taken as it is, commas and all."""
+    """An override as Hydra reads it: letters that are no ASCII, and texts with =, in quotes, and `init_from=PATH`, as
+    people write it, in full; a path that is there is taken as it is, commas and all."""
     key, _, value = argument.partition("=")
     if key not in ("init_from", "init_from.path") or value.startswith(("{", "'", '"')) or value == "null":
         return argument if key.startswith("-") else f"{key}={in_quotes(value)}" if value else argument
@@ -94,11 +95,15 @@ def spelled(argument: str) -> str:
 def in_quotes(value: str) -> str:
     """A value, lists and sweeps too, in which each text that Hydra's grammar does not know is in quotes."""
 
+    # The names of runs have =, as have the parameters of Hydra's functions: sort(3,1,reverse=true).
+    equals = "=" in value and not re.search(r"[({$]", value)
+
     def one(match: re.Match[str]) -> str:
         text = match[0]
-        return text if text.isascii() or text[0] in "'\"" else f"'{text}'"
+        known = text.isascii() and not (equals and "=" in text)
+        return text if known or text[0] in "'\"" else f"'{text}'"
 
-    return value if value.isascii() else (IN_MAPPING if "{" in value else TEXTS).sub(one, value)
+    return value if value.isascii() and not equals else (IN_MAPPING if "{" in value else TEXTS).sub(one, value)
 
 
 def config_dir(arguments: Sequence[str]) -> str | None:

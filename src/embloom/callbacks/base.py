@@ -114,10 +114,18 @@ class Training(ABC):
         """The mean of the loss and of each term since this was last asked; waits for the device."""
 
     @abstractmethod
+    def epoch_loss(self) -> float:
+        """The mean of the weighted sum over this epoch so far; waits for the device."""
+
+    @abstractmethod
     def check_finite(self) -> None:
         """Raises:
         ValueError: a recent loss or a weight is NaN or infinite; waits for the device.
         """
+
+    @abstractmethod
+    def say(self, text: str) -> None:
+        """Prints a line, once in a sweep."""
 
     @abstractmethod
     def log(self, values: Mapping[str, float]) -> None:

@@ -41,14 +41,14 @@ class Classification(Callback):
         """Classifies a split once more and writes the figures of each term."""
         if not run.first_process or not run.loss.scorers:
             return
-        shape = image_shape(run)
+        shape, named = image_shape(run), run.loss.by_label()
         for term, found in classified(run, split).items():
             names = run.dataset.class_names(run.loss.label(term))
-            run.log_figure(f"{split}/confusion_{term}", confusion(found, names))
+            run.log_figure(f"{split}/confusion_{named[term]}", confusion(found, names))
             if shape and self.misclassified:
                 wrong = confident_mistakes(found, self.misclassified)
                 images = images_at(run.dataset, split, wrong, run.device)
-                run.log_figure(f"{split}/misclassified_{term}", mistakes(found, wrong, images, shape, names))
+                run.log_figure(f"{split}/misclassified_{named[term]}", mistakes(found, wrong, images, shape, names))
 
 
 def classified(run: Training, split: Split) -> dict[str, dict[str, Tensor]]:

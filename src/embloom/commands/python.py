@@ -78,14 +78,14 @@ def train(
         config_dir: a folder of your own parts.
         parts: classes of your own that need no file: `{"encoder": Two, "dataset": Rings, "loss": {"cosine": Cosine}}`.
             The parameters of their constructors are settings: `"encoder.width=32"`.
-        folder: the run folder; else `outputs/<dataset>-<encoder>-<loss>/<date_time>`.
+        folder: the run folder; else `outputs/<loss and what was set>/<encoder>-<dataset>-<date_time>`.
 
     Raises:
         ValueError: as the command would say it.
 
     Example:
         >>> run = embloom.train("dataset=mnist", "loss=[cross_entropy,triplet]")
-        >>> run.metrics["test/accuracy_cross_entropy"]
+        >>> run.metrics["test/accuracy_label"]
         0.9871
         >>> run.embedding.encode(["seven.png"]).shape
         torch.Size([1, 10])

@@ -25,7 +25,7 @@ from embloom.files.run_folder import find_runs, is_locked, locked, row_of, table
 from embloom.files.run_state import STATE, read_state
 from embloom.files.sweep import find_sweeps, remove_sweep
 
-DEEPEST = 2  # outputs/<name>/<date_time>
+DEEPEST = 2  # outputs/<what varies>/<encoder>-<dataset>-<date_time>
 UNITS = ("B", "kB", "MB", "GB", "TB")
 FILTERS = ("dataset", "encoder", "loss", "state")
 STATES = ("running", "finished", "stopped", "failed", "killed", "unreadable")

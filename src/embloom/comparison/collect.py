@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from embloom.files.naming import short
 from embloom.files.run_config import read_config
 from embloom.files.run_folder import find_runs, is_locked
 from embloom.files.run_state import RunState, printable, read_state
@@ -187,17 +188,6 @@ def named(settings: Mapping[str, Any], keys: Sequence[str]) -> str:
     return ", ".join(
         str(settings[key]) if key in NAMED else f"{short(key, keys)}={shown(settings[key])}" for key in there
     )
-
-
-def short(key: str, keys: Sequence[str]) -> str:
-    """The shortest end of a dotted key that no other has."""
-    parts = key.removesuffix("._target_").split(".")
-    # A weight alone does not say of what.
-    for length in range(2 if parts[0] == "loss" else 1, len(parts)):
-        end = ".".join(parts[-length:])
-        if sum(other == end or other.endswith("." + end) for other in keys) == 1:
-            return end
-    return ".".join(parts)
 
 
 def shown(value: Any) -> str:

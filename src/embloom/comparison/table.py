@@ -17,7 +17,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from embloom.comparison.collect import Recorded, Row, differing, loss_groups, rows, short, shown
+from embloom.comparison.collect import Recorded, Row, differing, loss_groups, rows, shown
+from embloom.files.naming import short
 from embloom.files.tables import spreadsheet_safe
 
 CHANCE = "probe/chance_"

@@ -66,7 +66,7 @@ def unclaim(folder: Path, automatic: bool) -> None:
 
 
 def tidy(folder: Path, parents: int = 2) -> None:
-    """Removes a folder and those above it, outputs/<name>/<stamp>, as far as they are empty."""
+    """Removes a folder and those above it, outputs/<what varies>/<name>-<stamp>, as far as they are empty."""
     for place in (folder, *folder.parents[:parents]):
         if place.is_dir() and not any(place.iterdir()):
             place.rmdir()

@@ -42,6 +42,7 @@ class RunState:
         handed: groups whose classes were handed over in Python, and must be again.
         data_options: `locations`, `no_effect` and `training_only` of the dataset, see `Dataset`.
         failed_probes: probe -> why it has no figures.
+        threads: of the CPU that it was trained with, which decide the last bits of sums; 0 where nobody noted it.
     """
 
     dataset: str
@@ -58,6 +59,7 @@ class RunState:
     handed: list[str] = field(default_factory=list)
     data_options: dict[str, list[str]] = field(default_factory=dict)
     failed_probes: dict[str, str] = field(default_factory=dict)
+    threads: int = 0
 
     def write(self, folder: Path) -> None:
         """Writes it to a run folder."""
@@ -133,7 +135,7 @@ FITS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("dataset", "encoder", "loss", "state"), is_text),
     "reason": lambda value: isinstance(value, str),
     **dict.fromkeys(("started", "updated"), is_time),
-    **dict.fromkeys(("epoch", "step"), is_count),
+    **dict.fromkeys(("epoch", "step", "threads"), is_count),
     "metrics": lambda value: is_mapping(value, is_number),
     **dict.fromkeys(("config_dirs", "handed"), is_list),
     "data_options": lambda value: is_mapping(value, is_list),

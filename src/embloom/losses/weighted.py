@@ -90,6 +90,15 @@ class WeightedLoss(nn.Module):
         """The tensor that a classifying term has as its target."""
         return self.wires[name].source["target"]
 
+    def by_label(self) -> dict[str, str]:
+        """Classifying term -> the label it names, so that runs with other losses overlay: what the first term of each
+        label says is called as the label, what a further one says `<label>_<term>`."""
+        found: dict[str, str] = {}
+        for name in self.scorers:
+            label = self.label(name)
+            found[name] = f"{label}_{name}" if label in found.values() else label
+        return found
+
     def scored(self, tensors: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
         """Term -> scores (B, classes) and true classes (B,), of the terms that classify."""
         found: dict[str, tuple[Tensor, Tensor]] = {}

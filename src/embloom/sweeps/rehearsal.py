@@ -43,7 +43,11 @@ def expected(config: Mapping[str, Any]) -> Expected:
     """
     components = prepared(config)
     loss = components.module.loss
-    kinds = ["loss", *(f"loss_{name}" for name in loss.terms), *(f"accuracy_{name}" for name in loss.scorers)]
+    kinds = [
+        "loss",
+        *(f"loss_{name}" for name in loss.terms),
+        *(f"accuracy_{name}" for name in loss.by_label().values()),
+    ]
     tags = [f"{split}/{kind}" for split in ("val", "test") for kind in kinds] if loss.terms else []
     found = measured(components.probes, random_vectors(components))
     return Expected([*tags, *found.values], not found.failed)

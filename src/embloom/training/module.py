@@ -45,6 +45,7 @@ class EmbeddingModule(LightningModule):
 
     Attributes:
         metrics: the last of each `val/...` and `test/...`.
+        epoch_sum, epoch_steps: of the losses of this epoch.
         on_terms: is told each batch's unweighted terms, before the backward pass.
     """
 
@@ -63,6 +64,7 @@ class EmbeddingModule(LightningModule):
         self.encode = Wire(encoder, of, "encoder")
         self.make_optimizer, self.schedule, self.seed = make_optimizer, schedule, seed
         self.recent: list[Tensor] = []
+        self.epoch_sum, self.epoch_steps = torch.zeros(()), 0
         self.sums: dict[str, Tensor] = {}
         self.optimizer_changes: dict[str, Any] = {}
         self.metrics: dict[str, float] = {}
@@ -91,7 +93,10 @@ class EmbeddingModule(LightningModule):
         for part in self.held:
             part.eval()
         total, terms = self.loss(self(batch))
-        self.recent.append(torch.stack([total.detach(), *(term.detach() for term in terms.values())]))
+        loss = total.detach()
+        self.recent.append(torch.stack([loss, *(term.detach() for term in terms.values())]))
+        self.epoch_sum = loss if batch_idx == 0 else self.epoch_sum + loss
+        self.epoch_steps = self.epoch_steps + 1 if batch_idx else 1
         if self.on_terms is not None:
             self.on_terms(terms)
         return total
@@ -125,6 +130,10 @@ class EmbeddingModule(LightningModule):
         self.recent.clear()
         return dict(zip(self.recent_names(), means, strict=True))
 
+    def epoch_loss(self) -> float:
+        """The mean of the losses of this epoch; waits for the device."""
+        return float(self.epoch_sum) / max(1, self.epoch_steps)
+
     def on_validation_epoch_start(self) -> None:
         """Empties the sums."""
         self.sums = {}
@@ -137,8 +146,9 @@ class EmbeddingModule(LightningModule):
         total, terms = self.loss(tensors)
         count = samples_in(self.dataset, batch)
         values = {"loss": total, **{f"loss_{name}": term for name, term in terms.items()}}
+        named = self.loss.by_label()
         for name, (scores, target) in self.loss.scored(self.clean(batch, tensors)).items():
-            values[f"accuracy_{name}"] = (scores.argmax(1) == target).double().mean()
+            values[f"accuracy_{named[name]}"] = (scores.argmax(1) == target).double().mean()
         for name, value in [*values.items(), ("count", torch.ones_like(total))]:
             self.sums[name] = self.sums.get(name, 0) + value.detach().double() * count
 
@@ -226,6 +236,7 @@ class EmbeddingModule(LightningModule):
         checkpoint["metrics"] = dict(self.metrics)
         checkpoint["start"] = self.start.state()
         checkpoint["recent_losses"] = torch.stack(self.recent).cpu() if self.recent else None
+        checkpoint["epoch_losses"] = (float(self.epoch_sum), self.epoch_steps)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restores it."""
@@ -235,6 +246,8 @@ class EmbeddingModule(LightningModule):
             self.start.hold(self.encoder, 0)
         losses = checkpoint["recent_losses"]
         self.recent = [] if losses is None else list(losses.to(self.device))
+        total, self.epoch_steps = checkpoint.get("epoch_losses", (0.0, 0))
+        self.epoch_sum = torch.tensor(total, device=self.device)
 
 
 def all_finite(tensors: list[Tensor]) -> bool:

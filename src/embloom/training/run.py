@@ -18,7 +18,7 @@ from embloom.files.run_config import write_config
 from embloom.files.run_folder import claim, clear_temporary, held_already, locked, unclaim
 from embloom.files.run_state import CONFIG, RunState, read_state, resume_command
 from embloom.files.tensors import first_line
-from embloom.training import ddp
+from embloom.training import closing, cores, ddp
 from embloom.training.components import Components
 from embloom.training.in_sweep import InSweep
 from embloom.training.loggers.board import Board, flat_settings, rewind
@@ -59,6 +59,7 @@ def start(asked: Composed, automatic: bool = False, sweep: InSweep | None = None
     names = asked.names
     state = RunState(names["dataset"], names["encoder"], names["loss"])
     state.config_dirs, state.handed = asked.config_dirs, asked.handed
+    state.threads = cores.chosen(asked.config["trainer"], components)
     with locked(folder):
         try:
             run = Run(asked.config, folder, components, state, sweep)
@@ -108,6 +109,8 @@ def resume(
         components, data = rebuilt(config, content, folder, accept_changed_data)
         rewind(folder, content["events"] if content else {})
         state.state, state.reason = "running", ""
+        if config["trainer"].get("threads", "auto") != "auto":
+            state.threads = config["trainer"]["threads"]
         run = Run(config, folder, components, state, sweep)
         run.checkpoint, run.optimizer_changes, run.view.data = checkpoint, dict(optimizer_changes), data
         where = f"step {content['global_step']}" if content else "the start (nothing was saved yet)"
@@ -149,6 +152,7 @@ class Run:
         }
         self.board = Board(components.loggers, folder)
         self.view = LightningTraining(components.module, components.probes, self.board, folder)
+        self.view.said = sweep.said if sweep else set()
         self.callbacks = {**components.callbacks, **(sweep.callbacks if sweep else {})}
         self.trainer = make_trainer(config["trainer"], self.callbacks, self.view)
 
@@ -163,8 +167,9 @@ class Run:
         with ddp.processes(self.trainer, self.folder, self.handover()), handled(stop_at_once):
             try:
                 self.read_data()
-                self.fit()
-                self.finish()
+                with cores.using(0 if self.trainer.world_size > 1 else self.state.threads):
+                    self.fit()
+                    self.finish()
             except StoppedError as error:
                 with handled(ignore):
                     self.end("stopped", str(error))
@@ -195,7 +200,7 @@ class Run:
         # A resume has asked for it already, which reads all of the data.
         self.view.data = self.view.data or self.components.dataset.fingerprint()
         if self.trainer.is_global_zero:
-            print_summary(self.components, self.sweep.said if self.sweep else set())
+            print_summary(self.components, self.view.said)
             text = yaml.safe_dump(self.config, sort_keys=False)
             self.board.open(flat_settings(self.config, self.state), text, fresh=self.checkpoint is None)
 
@@ -256,7 +261,11 @@ class Run:
                 print(f"{tag:<40} {value:.4f}")
         for name, why in found.failed.items():
             print(f"warning: probe.{name} failed, the rest is there: {why}", file=sys.stderr)
+        if warning := closing.overfitted(self.callbacks, self.components):
+            print(f"warning: {warning}", file=sys.stderr)
         print(f"done: {self.folder}")
+        if self.sweep is None and not self.state.handed:
+            closing.print_next(self.folder, self.state, self.components)
 
     def choose_weights(self) -> None:
         """Loads the best weights, where those count; where they cannot be read, the last ones do."""

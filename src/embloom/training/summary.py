@@ -1,4 +1,4 @@
-"""The few lines at the start of a run: layers, parameters, and whether there is data enough for them."""
+"""The few lines at the start of a run: layers, parameters."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from torch import nn
 
 from embloom.training.components import Components
 
-RULE_OF_THUMB = 10
-FAR_BELOW = 1.0
 PART = "\x1e"  # ASCII's record separator
 
 
@@ -46,15 +44,6 @@ def summarize(components: Components, console: Console) -> None:
         f"{encoder:,} parameters in the encoder{heads}; {examples:,} training examples, {ratio:.2g} a parameter",
         highlight=False,
     )
-    console.out(PART, end="")
-    # Of a table a sample moves a few rows only: the rule says nothing about it.
-    if encoder + loss and ratio < FAR_BELOW and not components.encoder.tables():
-        console.print(
-            f"warning: the rule of thumb is {RULE_OF_THUMB} examples a parameter; with {ratio:.2g} the model can "
-            "learn the examples by heart: watch val/loss, use dropout, fewer or smaller layers, or more data",
-            highlight=False,
-            soft_wrap=True,
-        )
 
 
 def count(module: nn.Module) -> int:

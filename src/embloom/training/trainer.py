@@ -14,7 +14,9 @@ from embloom.training.lightning_internals import AtomicCheckpointIO, Moments, qu
 from embloom.training.profiling import make_profiler
 from embloom.training.view import LightningTraining
 
-OURS = ("matmul_precision", "min_batches", "profiler")  # settings of the group `trainer` that are not Lightning's
+AUTO = "auto"
+# Settings of the group `trainer` that are not Lightning's.
+OURS = ("matmul_precision", "min_batches", "profiler", "log_every_n_steps", "threads")
 
 
 def make_trainer(options: Mapping[str, Any], callbacks: Mapping[str, Callback], run: LightningTraining) -> Trainer:
@@ -29,6 +31,8 @@ def make_trainer(options: Mapping[str, Any], callbacks: Mapping[str, Callback], 
         ValueError: Lightning refuses an option.
     """
     quiet_lightning()
+    every = options.get("log_every_n_steps", AUTO)
+    run.log_every = None if every == AUTO else int(every)
     precision = options.get("matmul_precision")
     if precision and torch.cuda.is_available():
         torch.set_float32_matmul_precision(precision)

@@ -17,6 +17,8 @@ from embloom.probes.base import Probe
 from embloom.training.loggers.board import Board
 from embloom.training.module import EmbeddingModule
 
+LOG_EVERY = 50  # steps
+
 
 class LightningTraining(Training):
     """See `Training`.
@@ -32,6 +34,8 @@ class LightningTraining(Training):
         position: epochs and batches done, at the last save point.
         saved_step: the step of the last checkpoint.
         data: the dataset's fingerprint, once it is read.
+        log_every: steps between two logs; None is each step of a short epoch, else `LOG_EVERY`.
+        said: what other runs of a sweep have said, which is not repeated.
     """
 
     trainer: Trainer
@@ -45,6 +49,8 @@ class LightningTraining(Training):
         self.position = (0, 0)
         self.saved_step = -1
         self.data: dict[str, Any] = {}
+        self.log_every: int | None = None
+        self.said: set[str] = set()
 
     @property
     def step(self) -> int:
@@ -82,7 +88,9 @@ class LightningTraining(Training):
     def time_to_log(self) -> bool:
         """Whether this step is one of those that are logged."""
         trainer: Any = self.trainer
-        return trainer.global_step % trainer.log_every_n_steps == 0 and not trainer.fit_loop._should_accumulate()
+        few = trainer.num_training_batches < LOG_EVERY * trainer.accumulate_grad_batches
+        every = self.log_every or (1 if few else LOG_EVERY)
+        return trainer.global_step % every == 0 and not trainer.fit_loop._should_accumulate()
 
     @property
     def first_process(self) -> bool:
@@ -123,9 +131,19 @@ class LightningTraining(Training):
         """Means since this was last asked."""
         return self.module.take_recent()
 
+    def epoch_loss(self) -> float:
+        """Mean over this epoch."""
+        return self.module.epoch_loss()
+
     def check_finite(self) -> None:
         """Raises where training is past saving."""
         self.module.check_finite()
+
+    def say(self, text: str) -> None:
+        """A line on the terminal."""
+        if self.first_process and text not in self.said:
+            self.said.add(text)
+            print(text, flush=True)
 
     def log(self, values: Mapping[str, float]) -> None:
         """Numbers."""
