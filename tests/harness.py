@@ -24,6 +24,13 @@ FORKS.set_forkserver_preload(["embloom.training.run", "embloom.commands.train"])
 CLOCK_TAGS = {"train/examples_per_second"}
 
 
+def settled(curves: dict[str, list[tuple[int, float]]]) -> dict[str, list[tuple[int, float]]]:
+    """Curves without what depends on the clock: of a probe only the end, since how often it runs before is a matter of
+    the time that it takes."""
+    kept = {tag: points for tag, points in sorted(curves.items()) if tag not in CLOCK_TAGS}
+    return {tag: points[-1:] if tag.startswith("probe/") else points for tag, points in kept.items()}
+
+
 def command(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Runs the real command to its end."""
     return subprocess.run(
@@ -85,8 +92,7 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """Every TensorBoard curve of a run, as (step, value)."""
     board = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     board.Reload()
-    tags = set(board.Tags()["scalars"]) - CLOCK_TAGS
-    return {tag: [(e.step, e.value) for e in board.Scalars(tag)] for tag in sorted(tags)}
+    return settled({tag: [(e.step, e.value) for e in board.Scalars(tag)] for tag in board.Tags()["scalars"]})
 
 
 def outcome(folder: Path) -> dict[str, Any]:

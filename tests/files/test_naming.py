@@ -14,7 +14,8 @@ from embloom.sweeps.jobs import all_jobs
 
 NAMES = {"dataset": "digits", "encoder": "mlp", "loss": "cross_entropy"}
 UGLY = [
-    "optimizer.lr=0.003", "encoder.layers=1024-512-10", "dataset.path=/data/my likes (2).csv", "+encoder.x='a \"b\" $c'",
+    "optimizer.lr=0.003", "encoder.layers=1024-512-10", "dataset.path=/data/my likes (2).csv",
+    "+encoder.x='a \"b\" $c'",
     "dataset.keep=[1,2,a b]", "dataset.counts={train: 192, val: 32}", "optimizer.weight_decay=1e-05", "a.b=-1", "~c",
     "dataset.path=été/東京", "encoder.x=../../..", "encoder.x=--", "encoder.x=.hidden", "encoder.x=*?[!a];rm&|<>`x`",
     "dataset.text=" + "long " * 100, "encoder.x=", "init_from.path='outputs/triplet/mlp-digits-2026-11-21_10-30-00'",
@@ -80,7 +81,8 @@ def test_both_doors_give_the_folder_its_name(tmp_path: Path, monkeypatch: pytest
     assert asked.folder.parts[:2] == ("outputs", "reconstruction_lr=0.003")
     assert asked.folder.name.startswith("autoencoder-mnist-20")
     jobs, _ = all_jobs(["optimizer.lr=0.1,0.2", "loss=mse,[mse,triplet]", "seed=1"], [])
-    assert [job.folder for job in jobs] == [
+    made = [job.folder for job in jobs]
+    assert made == [
         "mse_lr=0.1_1",
         "mse+triplet_lr=0.1_2",
         "mse_lr=0.2_3",

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import CLOCK_TAGS, scalars
+from harness import scalars, settled
 
 Curves = dict[str, list[tuple[int, float]]]
 STEP = "trainer/global_step"
@@ -94,8 +94,4 @@ def from_wandb(folder: Path) -> Curves:
 
 def comparable(found: Curves) -> Curves:
     """In TensorBoard's precision, without what depends on the clock."""
-    return {
-        tag: [(step, float(np.float32(value))) for step, value in points]
-        for tag, points in sorted(found.items())
-        if tag not in CLOCK_TAGS
-    }
+    return {tag: [(step, float(np.float32(value))) for step, value in points] for tag, points in settled(found).items()}

@@ -12,11 +12,13 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }  # fmt: skip
 NORMS: dict[str, type[nn.Module]] = {"none": nn.Identity, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 AUTO = "auto"
+HIDDEN = 512
 MOST = 1000
 
 
 def parse_layers(layers: str | int | Sequence[int | str], key: str = "layers") -> list[int | None]:
-    """Layer sizes as people write them, `1024-512-10`, `auto-512-auto` or a list; None where one is `auto`.
+    """Layer sizes as people write them, `1024-512-10`, `auto-512-auto` or a list; None where one is `auto`. `auto`
+    alone is `auto-512-auto`.
 
     Raises:
         ValueError: fewer than two sizes, or one that is no positive integer.
@@ -24,6 +26,8 @@ def parse_layers(layers: str | int | Sequence[int | str], key: str = "layers") -
     parts: Sequence[object] = (
         layers if isinstance(layers, Sequence) and not isinstance(layers, str) else str(layers).split("-")
     )
+    if list(parts) == [AUTO]:
+        parts = (AUTO, HIDDEN, AUTO)
     try:
         sizes = [None if str(part) == AUTO else int(str(part)) for part in parts]
     except ValueError:

@@ -43,7 +43,11 @@ class EncodedSplit(Mapping[str, Tensor]):
             for name in missing:
                 if name not in self.names:
                     raise ValueError(f"there is no tensor '{name}'; available: {', '.join(self.names)}")
-            self.found |= encoded(self.dataset, self.split, self.encode, missing, self.device)
+            self.found |= self.compute(missing)
+
+    def compute(self, names: list[str]) -> dict[str, Tensor]:
+        """One pass over the split."""
+        return encoded(self.dataset, self.split, self.encode, names, self.device)
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self.found and name not in self.names:

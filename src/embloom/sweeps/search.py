@@ -209,7 +209,7 @@ def planned(
             raise ValueError("hydra.sweeper.pruner judges by one metric: name it, hydra.sweeper.prune_by=-val/loss")
         by = by or objectives[0].text()
         every = (job.config.get("callbacks") or {}).get("probing", {}).get("every_n_epochs", 0)
-        if "probe/" in by and not every:
+        if "probe/" in by and every in (0, "auto"):
             raise ValueError(f"pruning by {by} needs it during training: add callbacks.probing.every_n_epochs=1")
         if by.lstrip("-").startswith("test/"):
             raise ValueError(

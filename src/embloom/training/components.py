@@ -167,7 +167,12 @@ def build_loss(
         missing += Wire(cls, node.get("of"), f"loss.{name}").missing(sizes)
     if missing:
         raise ValueError("\n".join(missing))
-    return WeightedLoss(config["loss"], sizes, offered)
+    try:
+        return WeightedLoss(config["loss"], sizes, offered)
+    except ValueError as error:  # a loss knows the fitting width, and not what the other layers are
+        inner, _, last = str(config["encoder"].get("layers", "")).rpartition("-")
+        said = str(error)
+        raise ValueError(said.replace("layers=...", f"layers={inner}") if inner and last else said) from error
 
 
 def probe_problems(probes: Mapping[str, Probe], encoder: Encoder) -> list[str]:

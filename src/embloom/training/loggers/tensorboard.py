@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import yaml
 from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.summary.writer import event_file_writer
@@ -60,6 +62,7 @@ class TensorBoard(RunLogger):
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
         self.inner.experiment.add_text("config", f"```yaml\n{about.config}\n```", 0)
+        self.inner.experiment.add_custom_scalars(layout(yaml.safe_load(about.config)))
         plain = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in about.settings.items()}
         # hparams_pb declares a whole experiment; of its two values only the session's start is kept.
         summary = hparams_pb(plain, trial_id=about.name)
@@ -92,6 +95,22 @@ class TensorBoard(RunLogger):
     def close(self, state: str) -> None:
         """Ends the file."""
         self.inner.experiment.close()
+
+
+def layout(config: Mapping[str, Any]) -> dict[str, dict[str, list[Any]]]:
+    """What the tab of custom scalars shows, in this order: probes, validation, terms, speed; the charts of all runs
+    come together there by their titles. Tags are regular expressions."""
+
+    def chart(pattern: str) -> list[Any]:
+        return ["Multiline", [pattern]]
+
+    return {
+        "probes": {name: chart(f"^probe/{re.escape(name)}(_|$)") for name in config.get("probe") or {}},
+        "validation": {"loss": chart("^val/loss$"), "accuracy": chart("^val/accuracy_")},
+        "terms": {name: chart(f"^(train|val)/loss_{re.escape(name)}$") for name in config.get("loss") or {}},
+        "speed": {"examples per second": chart("^train/examples_per_second$"),
+                  "learning rate": chart("^train/learning_rate$")},
+    }  # fmt: skip
 
 
 def event_files(folder: Path) -> list[Path]:
