@@ -18,7 +18,7 @@ STAMPED = re.compile(r".+-\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(-\d+)?")
 INPUT = {"image": "photo.png", "text": "texts.txt"}  # by what the reader reads
 
 
-def overfitted(callbacks: Mapping[str, Callback], components: Components) -> str:
+def overfitted(callbacks: Mapping[str, Callback]) -> str:
     """What to say where `val/loss` rose again while the training loss is below it; else nothing."""
     metrics = next((callback for callback in callbacks.values() if isinstance(callback, Metrics)), None)
     if metrics is None or metrics.best is None or metrics.last is None:

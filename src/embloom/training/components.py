@@ -172,7 +172,7 @@ def build_loss(
     except ValueError as error:  # a loss knows the fitting width, and not what the other layers are
         inner, _, last = str(config["encoder"].get("layers", "")).rpartition("-")
         said = str(error)
-        raise ValueError(said.replace("layers=...", f"layers={inner}") if inner and last else said) from error
+        raise ValueError(said.replace("...-", f"{inner}-") if inner and last else said) from error
 
 
 def probe_problems(probes: Mapping[str, Probe], encoder: Encoder) -> list[str]:

@@ -261,7 +261,7 @@ class Run:
                 print(f"{tag:<40} {value:.4f}")
         for name, why in found.failed.items():
             print(f"warning: probe.{name} failed, the rest is there: {why}", file=sys.stderr)
-        if warning := closing.overfitted(self.callbacks, self.components):
+        if warning := closing.overfitted(self.callbacks):
             print(f"warning: {warning}", file=sys.stderr)
         print(f"done: {self.folder}")
         if self.sweep is None and not self.state.handed:
