@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 LONGEST_VALUE, LONGEST = 24, 72  # bytes
+# Groups in the order in which people vary them; what is in none of them comes after the loss.
+ORDER = ("loss", "experiment", "optimizer", "encoder", "scheduler", "init_from", "seed", "dataset", "trainer")
 OPTIONS = ("optimizer", "scheduler", "experiment", "dataset", "encoder", "loss")  # whose value says it alone
 # What changes no result, or has its own place in the name of a run folder. A sweep's name has them where they vary.
 LEFT_OUT = re.compile(
@@ -49,7 +51,7 @@ def label(settings: Mapping[str, str]) -> str:
     """
     keys = list(settings)
     found = ""
-    for key in sorted(keys, key=lambda key: key != "loss"):
+    for key in sorted(keys, key=lambda key: ORDER.index(group) if (group := key.partition(".")[0]) in ORDER else 0.5):
         value, name = plain(settings[key]), "init_from" if key == "init_from.path" else plain(short(key, keys))
         piece = value if key in OPTIONS else f"{name}={value}"
         if not found:
