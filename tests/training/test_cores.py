@@ -40,7 +40,9 @@ def test_the_work_of_a_step_decides() -> None:
 
 
 def test_a_resume_takes_as_many_as_there_were(tmp_path: Path) -> None:
-    trained(tmp_path / "run", *SMALL_DIGITS, "encoder.layers=auto-8-auto", "trainer.threads=2")
+    trained(
+        tmp_path / "run", *SMALL_DIGITS, "encoder.layers=auto-8-auto", "trainer.threads=2", "callbacks=[checkpoints]"
+    )
     assert read_state(tmp_path / "run").threads == 2
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     config["trainer"] |= {"max_epochs": 2, "threads": "auto"}
