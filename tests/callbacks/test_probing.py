@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_what_training_shows import board
 
 from embloom.callbacks.probing import Probing
+from embloom.comparison.curves import curves
 from embloom.probes.sample import Rows
 from embloom.training.loggers.tensorboard import layout
 from embloom.training.preparing import prepared
@@ -36,18 +36,16 @@ def test_probes_after_every_epoch_change_neither_the_weights_nor_the_last_figure
     assert_same(weights(tmp_path / "a"), weights(tmp_path / "b"))
     assert said.count("probes while it trains, on a sample, within 100 % of the time: knn every ") == 1
     assert "probes while" not in capsys.readouterr().out
-    points = board(tmp_path / "a").Scalars("probe/knn_label")
-    assert points[0].step == 4
-    assert points[-1].step == 16
-    assert points[-1].value == pytest.approx(always["probe/knn_label"])  # of all rows
-    assert len(points) > 1
-    assert len(board(tmp_path / "b").Scalars("probe/knn_label")) == 1
+    steps, values = curves(tmp_path / "a", most=None)["probe/knn_label"]
+    assert (steps[0], steps[-1]) == (4, 16)
+    assert values[-1] == pytest.approx(always["probe/knn_label"])  # of all rows
+    assert curves(tmp_path / "b", most=None)["probe/knn_label"][0] == [16]
 
 
 def test_what_takes_longer_than_its_share_is_tried_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained(tmp_path / "run", *QUICK, "callbacks.probing.share=0.000001", "probe=[knn]")
     assert "within 0.0001 % of the time: knn only at the end" in capsys.readouterr().out
-    assert [point.step for point in board(tmp_path / "run").Scalars("probe/knn_label")] == [4, 16]
+    assert curves(tmp_path / "run", most=None)["probe/knn_label"][0] == [4, 16]
 
 
 def test_the_sample_is_always_the_same_and_read_once() -> None:
