@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -24,8 +25,13 @@ addEventListener("load", () => setTimeout(() => {
   out.id = "outcome";
   out.hidden = true;
   const root = document.documentElement;
+  const cut = [...document.body.querySelectorAll("*")].filter((element) => {
+    const style = getComputedStyle(element), hides = ["hidden", "clip"].includes(style.overflowX);
+    const narrow = element.clientWidth > 0 && element.scrollWidth > element.clientWidth + 1;
+    return narrow && element.innerText && (hides || (innerWidth >= 1000 && style.overflowX !== "visible"));
+  }).map((element) => element.innerText.trim().slice(0, 80));
   out.textContent = JSON.stringify(
-    { problems, text: document.body.innerText, overflow: root.scrollWidth - root.clientWidth });
+    { problems, cut, text: document.body.innerText, overflow: root.scrollWidth - root.clientWidth });
   document.body.append(out);
 }, 1500));
 </script>"""
@@ -33,11 +39,13 @@ addEventListener("load", () => setTimeout(() => {
 
 @dataclass
 class Shown:
-    """What a page shows: its text, what went wrong, and by how many pixels it is too wide."""
+    """What a page shows: its text, its source, what went wrong, what is cut off, and by how many pixels it is too
+    wide."""
 
     text: str
     source: str
     problems: list[str]
+    cut: list[str]
     overflow: int
 
     def has(self, pattern: str) -> bool:
@@ -50,28 +58,29 @@ def chromium(
 ) -> str:
     """Opens an address; returns what it prints."""
     assert BROWSER is not None
-    command = [
-        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},{height}", "--hide-scrollbars",
-        f"--virtual-time-budget={wait}", f"--user-data-dir={folder / '.chromium'}", *options, address,
-    ]  # fmt: skip
-    return subprocess.run(command, capture_output=True, text=True, timeout=180, check=False).stdout
+    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as profile:
+        command = [
+            BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},{height}",
+            "--hide-scrollbars", f"--virtual-time-budget={wait}", f"--user-data-dir={profile}", *options, address,
+        ]  # fmt: skip
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False).stdout
 
 
-def page_text(address: str, folder: Path) -> Shown:
-    """What a page of ours shows once it has been drawn."""
+def page_text(address: str, folder: Path, width: int, height: int) -> Shown:
+    """What a page of ours shows in a window of some size, once it has been drawn."""
     page = Path(unquote(urlparse(address).path))
     copy = page.with_name(f".visited-{page.name}")
     source = page.read_text(encoding="utf-8")
     copy.write_text(source.replace("<style>", REPORT + "<style>", 1), encoding="utf-8")
     try:
-        dumped = chromium(copy.as_uri(), folder, "--dump-dom")
+        dumped = chromium(copy.as_uri(), folder, "--dump-dom", width=width, height=height)
     finally:
         copy.unlink()
     found = re.search(r'<pre id="outcome"[^>]*>(.*?)</pre>', dumped, re.DOTALL)
     if not found:
-        return Shown("", source, ["the page was not drawn"], 0)
+        return Shown("", source, ["the page was not drawn"], [], 0)
     outcome = json.loads(html.unescape(found[1]))
-    return Shown(outcome["text"], source, outcome["problems"], outcome["overflow"])
+    return Shown(outcome["text"], source, outcome["problems"], outcome["cut"], outcome["overflow"])
 
 
 def picture(address: str, path: Path, width: int, height: int, folder: Path, wait: int = 20000) -> None:

@@ -42,11 +42,12 @@ def look(hour: Hour, page: str, name: str, *seen: str) -> None:
     if BROWSER is None:
         hour.expect(False, "there is no chromium here")
         return
-    found = page_text(path.as_uri(), hour.folder)
-    hour.expect(not found.problems, f"{page}: {found.problems[:3]}")
-    for pattern in seen:
-        hour.expect(found.has(pattern), f"{page} does not show {pattern!r}")
-    hour.expect(found.overflow <= 0, f"{page} is {found.overflow} pixels wider than its window")
     for width, height in SIZES:
+        found = page_text(path.as_uri(), hour.folder, width, height)
+        hour.expect(not found.problems, f"{page}: {found.problems[:3]}")
+        for pattern in seen:
+            hour.expect(found.has(pattern), f"{page} does not show {pattern!r}")
+        hour.expect(found.overflow <= 0, f"{page} is {found.overflow} pixels wider than a window of {width}")
+        hour.expect(not found.cut, f"{page}: cut off at {width} pixels: {found.cut[:4]}")
         if hour.screenshots:
             picture(path.as_uri(), hour.screenshots / f"{name}_{width}.png", width, height, hour.folder)
