@@ -127,7 +127,7 @@ def recommend(hour: Hour) -> None:
     """What somebody would like, known or new."""
     films = hour.run_of("films")
     hour.shell(f"embloom recommend {films} user_017 --top 3", r"\(\d{4}\)\s+-?\d\.\d+")
-    hour.shell(f"embloom recommend {films} --items 'Western 07 (1984)' --top 3", "Western")
+    hour.shell(f"embloom recommend {films} --items 'Western 11 (1984)' --top 3", "Western")
 
 
 @task(SECTION)

@@ -59,9 +59,10 @@ def names_of_runs(hour: Hour) -> None:
     hour.expect(
         len({name[:SHOWN] for name in names}) == len(names), f"cut to {SHOWN} characters they are equal: {names}"
     )
+    hour.expect(all(re.search(r"0\.003|0\.01", name[:SHOWN]) for name in names), f"what varies is cut off: {names}")
     hour.expect(all(re.search("cross_entropy|mse", name[:SHOWN]) for name in names), f"the loss is cut off: {names}")
     hour.shell("embloom train trainer=cpu trainer.max_epochs=1 probe=[]", each=False)
-    hour.shell("embloom train trainer=cpu trainer.max_epochs=1 probe=[] loss=mse", each=False)
+    hour.shell("embloom train trainer=cpu trainer.max_epochs=1 probe=[] optimizer.lr=0.003", each=False)
     folders = [path.parent for path in (hour.folder / "outputs").glob("digits*/**/run.json")]
     with board(hour, "outputs") as address:
         names = [name for name in asked(address, "data/runs") if "digits" in name]

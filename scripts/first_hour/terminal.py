@@ -102,7 +102,7 @@ def few_steps(hour: Hour) -> None:
     what = "dataset=table dataset.path=flowers.csv dataset.label=species trainer=cpu trainer.max_epochs=3"
     hour.shell(f"embloom train {what} hydra.run.dir=few", each=False)
     hour.python(
-        "steps, _ = embloom.commands.python.Run('few').curves()['train/loss']\nprint('steps', len(steps), steps)",
+        "steps, _ = embloom.Run('few').curves()['train/loss']\nprint('steps', len(steps), steps)",
         r"steps ([6-9]|\d\d)",
     )
 
