@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import re
 import shlex
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,22 +75,31 @@ class Hour:
     problems: list[str] = field(default_factory=list)
 
     def shell(
-        self, command: str, *seen: str, status: int = 0, unseen: tuple[str, ...] = (), each: bool = True, **how: Any
+        self,
+        command: str,
+        *seen: str,
+        status: int | tuple[int, ...] = 0,
+        unseen: tuple[str, ...] = (),
+        each: bool = True,
+        **how: Any,
     ) -> list[Screen]:
         """Types a command at each width and into a pipe; `{mode}` in it is another name each time.
 
         Args:
             command: what is typed.
             seen: patterns that have to be on the screen.
-            status: the exit status.
+            status: the exit status, or several that may be.
             unseen: patterns that must not be there.
             each: at every width; else once, at the first.
             how: see `screen.run`.
         """
         found = []
         for mode in self.modes if each else self.modes[:1]:
-            shown = run(shlex.split(command.replace("{mode}", f"at{mode}")), self.folder, mode, **how)
-            wrong = shown.faults(status)
+            typed = command.replace("{mode}", f"at{mode}")
+            for again in re.findall(r"hydra\.(?:run|sweep)\.dir=(\S+)", typed):
+                shutil.rmtree(self.folder / again, ignore_errors=True)
+            shown = run(shlex.split(typed), self.folder, mode, **how)
+            wrong = shown.faults(*([status] if isinstance(status, int) else status))
             wrong += [
                 f"does not show {p!r}" for p in seen if not re.search(p.replace("{mode}", f"at{mode}"), shown.text)
             ]

@@ -57,11 +57,11 @@ class Screen:
     def __post_init__(self) -> None:
         self.text = "\n".join(self.lines)
 
-    def faults(self, status: int) -> list[str]:
-        """What no command may do, whatever it says."""
+    def faults(self, *statuses: int) -> list[str]:
+        """What no command may do, whatever it says, that ends with one of these."""
         found = []
-        if self.status != status:
-            found.append(f"exit status {self.status}, not {status}")
+        if self.status not in statuses:
+            found.append(f"exit status {self.status}, not {' or '.join(map(str, statuses))}")
         if "Traceback (most recent call last)" in self.text:
             found.append("a traceback")
         if self.width == PIPED and b"\x1b" in self.raw:
