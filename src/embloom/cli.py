@@ -30,6 +30,7 @@ usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cf
        embloom encode RUN INPUT --layer L --output FILE   vectors of images, texts or CSV rows, from any layer
        embloom export RUN --to FORMAT                     word2vec, safetensors, npz, parquet, projector, onnx, torch
        embloom card RUN                                   what a trained embedding is, as Markdown
+       embloom publish RUN FOLDER                         a folder to give away, as the Hugging Face hub has it
        embloom completion bash|zsh                        shell completion: eval "$(embloom completion bash)"
        embloom --help | --version
 
@@ -58,7 +59,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     name = arguments[0] if arguments else "--help"
     if name in ("-h", "--help", "help") or name.startswith(("--config-dir", "-cd")):
-        print(USAGE.format(groups=groups_text(own_folders(arguments))), end="")
+        print(fitted(USAGE.format(groups=groups_text(own_folders(arguments)))), end="")
         return
     if name == "--version":
         from embloom import __version__
@@ -87,6 +88,27 @@ def main() -> None:
 def groups_text(folders: Sequence[str] = ()) -> str:
     """The options of each group, a line each."""
     return "\n".join(f"  {group:<11}{' '.join(options(group, folders))}" for group in GROUPS)
+
+
+def fitted(text: str) -> str:
+    """A text as the terminal has room for it: what stands behind a gap goes on a line of its own."""
+    from shutil import get_terminal_size
+    from textwrap import wrap
+
+    if not sys.stdout.isatty():
+        return text
+    width, found = get_terminal_size().columns, []
+    for line in text.splitlines():
+        begin = len(line) - len(line.lstrip())
+        head, gap, rest = line[begin:].rpartition("   " if begin > 4 else "  ")
+        place = len(line) - len(rest)
+        if len(line) <= width:
+            found.append(line)
+        elif gap and place > width // 3:
+            found += [" " * begin + head.rstrip(), *wrap(rest, width, initial_indent=" " * (6 if begin == 2 else 11))]
+        else:
+            found += wrap(line, width, subsequent_indent=" " * (13 if begin == 2 else begin), break_on_hyphens=False)
+    return "\n".join([*found, ""])
 
 
 def own_folders(arguments: list[str]) -> list[str]:
@@ -165,5 +187,6 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "encode": lazy("embloom.commands.encode:main"),
     "export": lazy("embloom.commands.export:main"),
     "card": lazy("embloom.commands.card:main"),
+    "publish": lazy("embloom.commands.publish:main"),
     "completion": completion,
 }

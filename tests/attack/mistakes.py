@@ -167,6 +167,7 @@ def of_commands() -> Iterator[tuple[tuple[str, ...], str]]:
         "analogy": ("a", "-", "b"),
         "midpoint": ("a", "b"), "outlier": ("a", "b"), "encode": ("images", "--output", "o.npy"),
         "export": ("--to", "npz"), "card": (),
+        "publish": ("new",),
     }  # fmt: skip
     for command, more in rest.items():
         yield (command,), ""
@@ -215,7 +216,9 @@ def of_commands() -> Iterator[tuple[tuple[str, ...], str]]:
         "export run", "export run --to nonsense", "export run --to word2vec --output v.txt",
         "export run --to npz --layer nonsense -o x.npz", "export run --to onnx --layer nonsense -o x.onnx",
         "export run --to torch --layer nonsense -o x.pt2", "export words --to parquet -o x.nonsense",
-        "export words --to csv -o x.nonsense", "card run extra", "completion", "completion fish", "completion bash zsh",
+        "export words --to csv -o x.nonsense", "card run extra", "publish run images", "publish run texts/t.csv",
+        "publish run texts/t.csv/x", "publish run run", "publish run new --license", "publish run new --license=(c)",
+        "publish run new extra", "publish run ''", "completion", "completion fish", "completion bash zsh",
         "nonsense", "--nonsense", "trian", "run", "", "-x", "resume run seed=3", "resume run nonsense=1",
         "resume run dataset=mnist", "resume run encoder.layers=1024-10", "resume run trainer.max_epochs=0",
         "resume run trainer.max_epochs=x", "resume run trainer=nonsense", "resume run optimizer.lr=-1",

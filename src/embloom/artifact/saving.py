@@ -20,6 +20,8 @@ from embloom.files.tensors import first_line
 
 FORMAT_VERSION = 3
 LAYERS, CARD = "layers.safetensors", "card.json"
+# The same two in a folder that `embloom publish` wrote, where the Hugging Face hub looks for them.
+HUB_LAYERS, HUB_CARD = "model.safetensors", "config.json"
 HASHED = ("encoder", "of", "supplied", "reader", "layers", "keys", "column_keys", "heads")
 # What reading an artifact cannot do without.
 FIELDS: dict[str, type] = {
@@ -145,13 +147,14 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         ValueError: one is missing, damaged or of another format.
     """
     card = read_card(folder)
+    at_card, at_layers = files_of(folder)
     try:
-        content = (folder / LAYERS).read_bytes()
+        content = at_layers.read_bytes()
         weights = safetensors.torch.load(content)
     except (OSError, safetensors.SafetensorError) as error:
-        raise ValueError(f"{folder / LAYERS} cannot be read: {first_line(error)}") from error
+        raise ValueError(f"{at_layers} cannot be read: {first_line(error)}") from error
     if content_hash(content, card) != card["content_hash"]:
-        raise ValueError(f"{folder} is damaged: {LAYERS} is not what {CARD} describes")
+        raise ValueError(f"{folder} is damaged: {at_layers.name} is not what {at_card.name} describes")
     return card, weights
 
 
@@ -160,38 +163,46 @@ def encoder_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in weights.items() if "/" not in name}
 
 
+def files_of(folder: Path) -> tuple[Path, Path]:
+    """Card and weights, under the names that they have in a run or in a published folder."""
+    if not (folder / CARD).is_file() and (folder / HUB_CARD).is_file() and (folder / HUB_LAYERS).is_file():
+        return folder / HUB_CARD, folder / HUB_LAYERS
+    return folder / CARD, folder / LAYERS
+
+
 def read_card(folder: Path) -> dict[str, Any]:
-    """`card.json` of an artifact.
+    """The card of an artifact.
 
     Raises:
         ValueError: it is missing, no JSON, or of another format.
     """
+    path = files_of(folder)[0]
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        card = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ValueError(
             f"{folder} holds no embedding (it has no {CARD}): name the folder of a finished run, or its embeddings/"
         ) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{folder / CARD} cannot be read: {first_line(error)}") from error
+        raise ValueError(f"{path} cannot be read: {first_line(error)}") from error
     version = card.get("format_version") if isinstance(card, dict) else None
     if not isinstance(version, int) or isinstance(version, bool):
-        raise ValueError(f"{folder / CARD} is no card of embloom's")
+        raise ValueError(f"{path} is no card of embloom's")
     if version > FORMAT_VERSION:
         raise ValueError(f"{folder} has format {version}, newer than this embloom reads ({FORMAT_VERSION}): upgrade it")
     if version < FORMAT_VERSION:
         raise ValueError(f"{folder} has format {version}, from before embloom's first release: train it again")
     wrong = [key for key, kind in FIELDS.items() if not isinstance(card.get(key), kind)]
     if wrong := [*wrong, *(key for key in TOLD if not isinstance(card.get(key, {}), dict))]:
-        raise ValueError(f"{folder / CARD} is no card of embloom's: {', '.join(wrong)} is missing or of another kind")
+        raise ValueError(f"{path} is no card of embloom's: {', '.join(wrong)} is missing or of another kind")
     if wrong := [key for key, fits in INNER.items() if not all(map(fits, card.get(key, {}).values()))]:
-        raise ValueError(f"{folder / CARD} is no card of embloom's: {', '.join(wrong)} holds something else")
+        raise ValueError(f"{path} is no card of embloom's: {', '.join(wrong)} holds something else")
     if lost := [name for name, head in card["heads"].items() if head["label"] not in card["labels"]]:
-        raise ValueError(f"{folder / CARD} is no card of embloom's: nothing says what the head {lost[0]} finds")
+        raise ValueError(f"{path} is no card of embloom's: nothing says what the head {lost[0]} finds")
     try:
         check_seal(card)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{folder / CARD} is damaged: {first_line(error)}") from error
+        raise ValueError(f"{path} is damaged: {first_line(error)}") from error
     return card
 
 

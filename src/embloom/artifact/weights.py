@@ -73,7 +73,7 @@ def read_source(path: str | Path) -> Source:
 def of_folder(folder: Path) -> Source:
     """A run: its artifact, or its best checkpoint where it has not finished; or an artifact's own folder."""
     for candidate in (folder / "embeddings", folder):
-        if (candidate / saving.CARD).is_file():
+        if saving.files_of(candidate)[0].is_file():
             card, weights = saving.read(candidate)
             return Source(candidate, saving.encoder_weights(weights), card["keys"], card["content_hash"])
     checkpoints = folder / "checkpoints"

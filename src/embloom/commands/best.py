@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 
 from rich.console import Console
 from rich.markup import escape
@@ -37,7 +38,11 @@ def best(arguments: list[str]) -> None:
     else:
         console = Console(highlight=False)
         for place, line in enumerate(lines(answer)):
-            console.print(escape(line), style="bold" if not place else None, soft_wrap=True)
+            fitting = wrap(
+                line, console.width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+            )
+            for part in fitting if sys.stdout.isatty() else [line]:
+                console.print(escape(part), style="bold" if not place else None, soft_wrap=True)
         for folder in answer.runs:
             console.print(escape(f"  {folder}"), style="dim", soft_wrap=True)
     summarize(options.runs)

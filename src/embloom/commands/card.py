@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,34 +45,57 @@ def text_of(folder: Path) -> str:
 
 def markdown(card: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """The lines of the card."""
+    yield f"# {title_of(card) or folder.name}\n"
+    yield f"An embedding {trained_line(card)}"
+    yield from identity_lines(card)
+    yield from layer_lines(card)
+    yield from data_lines(card)
+    yield from metric_lines(card.get("metrics", {}))
+    own = recorded_config_dirs(folder)
+    options = "".join(f" {option}" for option in with_config_dirs(own))
+    named = f", config_dir={str(shown(Path(own[0])))!r}" if own else ""
+    yield from use_lines(card, folder, named, options)
+
+
+def title_of(card: Mapping[str, Any]) -> str:
+    """What a run is called: dataset, encoder and loss."""
+    names = card.get("names", {})
+    return "-".join(str(names[key]) for key in ("dataset", "encoder", "loss") if names.get(key))
+
+
+def trained_line(card: Mapping[str, Any]) -> str:
+    """How it was trained, in a sentence."""
     names, trained = card.get("names", {}), card.get("trained", {})
-    title = "-".join(str(names[key]) for key in ("dataset", "encoder", "loss") if key in names) or folder.name
-    yield f"# {title}\n"
-    yield (
-        f"An embedding trained with embloom {card.get('embloom_version', '')}: encoder `{names.get('encoder')}` with "
-        f"the loss `{names.get('loss')}` on the dataset `{names.get('dataset')}`"
-        + (
-            f", {trained['epochs']} epochs, {trained['steps']:,} steps, finished on {trained['at']}."
-            if trained
-            else "."
-        )
+    loss = names.get("loss")
+    text = (
+        f"trained with embloom {card.get('embloom_version', '')}: encoder {code(names.get('encoder'))} "
+        f"{f'with the loss {code(loss)}' if loss else 'without a loss'} on the dataset {code(names.get('dataset'))}"
     )
+    if trained.get("steps"):
+        text += f", {trained['epochs']} epochs, {trained['steps']:,} steps, finished on {trained['at']}"
+    return f"{text}."
+
+
+def identity_lines(card: Mapping[str, Any]) -> Iterator[str]:
+    """Which embedding it is."""
     yield f"\n- content hash: `{card['content_hash']}` (equal hashes are equal embeddings)"
     yield f"- format version: {card['format_version']}"
     if card.get("started_from"):
-        yield f"- started from: `{card['started_from']['path']}` (`{card['started_from']['content_hash']}`)"
+        source = card["started_from"]
+        yield f"- started from: {code(source['path'])} ({code(source['content_hash'])})"
     versions = card.get("versions", {})
     yield f"- made with: {', '.join(f'{name} {version}' for name, version in versions.items())}"
+
+
+def layer_lines(card: Mapping[str, Any]) -> Iterator[str]:
+    """What can be asked for."""
     yield "\n## Layers\n\n| layer | width | rows |\n| --- | ---: | --- |"
     keys: Mapping[str, list[str]] = card.get("keys", {})
     for name, width in card["layers"].items():
-        yield f"| `{name}` | {width} | {f'{len(keys[name]):,} named rows' if name in keys else ''} |"
+        yield f"| {code(name)} | {width} | {f'{len(keys[name]):,} named rows' if name in keys else ''} |"
     for name in keys:
         if name not in card["layers"]:
-            yield f"| `{name}` | | {len(keys[name]):,} named rows |"
-    yield from data_lines(card)
-    yield from metric_lines(card.get("metrics", {}))
-    yield from use_lines(card, folder)
+            yield f"| {code(name)} | | {len(keys[name]):,} named rows |"
 
 
 def data_lines(card: Mapping[str, Any]) -> Iterator[str]:
@@ -80,7 +105,7 @@ def data_lines(card: Mapping[str, Any]) -> Iterator[str]:
     yield f"\n## Data\n\n- {data.get('dataset', 'unknown')}: {rows}"
     for label, classes in card.get("labels", {}).items():
         shown = ", ".join(cleaned(name) for name in classes[:20]) + (", ..." if len(classes) > 20 else "")
-        yield f"- {len(classes)} classes of `{label}`: {shown}"
+        yield f"- {len(classes)} classes of {code(label)}: {shown}"
     reader = {key: value for key, value in card["reader"].items() if key != "_target_" and value is not None}
     kind = str(card["reader"].get("_target_", "")).rpartition(".")[2].removesuffix("Reader").lower()
     yield f"- inputs: {kind} ({', '.join(f'{key} {cleaned(brief(value))}' for key, value in reader.items())})"
@@ -96,35 +121,66 @@ def metric_lines(metrics: Mapping[str, float]) -> Iterator[str]:
         found = {tag.removeprefix(prefix): value for tag, value in metrics.items() if tag.startswith(prefix)}
         if found:
             yield f"\n## {title}\n\n| | |\n| --- | ---: |"
-            yield from (f"| {tag} | {value:.4f} |" for tag, value in sorted(found.items()))
+            yield from (f"| {cleaned(tag)} | {value:.4f} |" for tag, value in sorted(found.items()))
 
 
-def use_lines(card: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    """How to load it, with an example that fits."""
-    keys = card["keys"]
-    own = recorded_config_dirs(folder)
-    options = "".join(f" {option}" for option in with_config_dirs(own))
-    named = f", config_dir={str(shown(Path(own[0])))!r}" if own else ""
-    kind = str(card["reader"].get("_target_", "")).rpartition(".")[2]
-    what = {
-        "ImageReader": "['one.png', 'two.png']",
-        "TextReader": "['a text']",
-        "ColumnsReader": "rows",
-        "TableReader": "rows",
-    }.get(kind)
+def use_lines(card: Mapping[str, Any], folder: Path, named: str = "", options: str = "") -> Iterator[str]:
+    """How to load it, with an example that fits.
+
+    Args:
+        card: the card.
+        folder: where it is.
+        named: what `load` takes besides, for parts of the user's own.
+        options: likewise a command.
+    """
+    keys = [name for name in card["keys"] if name in card["tables"]]
+    what = example_of(card)
     yield f"\n## Use\n\n```python\nimport embloom\n\nembedding = embloom.load({str(folder)!r}{named})"
     if what:
         layer = "embedding" if "embedding" in card["layers"] else next(iter(card["layers"]))
         yield f"vectors = embedding.encode({what}, layer={layer!r})"
         if card["heads"]:
             yield f"classes = embedding.predict({what})"
-    for name in list(keys)[:1]:
+    for name in keys[:1]:
         yield f"rows, names = embedding.table({name!r}), embedding.keys[{name!r}]"
-    yield "```\n\n```"
+    yield "```\n\n```sh"
+    where = shlex.quote(str(folder))
     if what:
         layer = next(iter(card["layers"]))
-        yield f"embloom encode {folder} INPUT --layer {layer} --output vectors.safetensors{options}"
-    yield f"embloom export {folder} --to {'word2vec' if keys else 'onnx'}{options}\n```"
+        yield f"embloom encode {where} INPUT --layer {layer} --output vectors.safetensors{options}"
+    yield f"embloom export {where} --to {'word2vec' if keys else 'onnx'}{options}\n```"
+
+
+def example_of(card: Mapping[str, Any]) -> str:
+    """Inputs that it takes, as Python; empty where that is not known."""
+    reader = card["reader"]
+    kind = str(reader.get("_target_", "")).rpartition(".")[2]
+    if kind == "TableReader":
+        return repr([{str(column["name"]): usual(column) for column in reader["columns"]}])
+    if kind == "ColumnsReader":
+        return repr({name: row_of(about) for name, about in reader["columns"].items()})
+    return {"ImageReader": "['one.png', 'two.png']", "TextReader": "['a text']"}.get(kind, "")
+
+
+def usual(column: Mapping[str, Any]) -> object:
+    """What often stands in a column of a table."""
+    return float(f"{column['mean']:.3g}") if column["kind"] == "numeric" else next(iter(column["categories"]), "")
+
+
+def row_of(column: Mapping[str, Any]) -> list[Any]:
+    """One row of a column of numbers: zeros."""
+    zero: Any = 0 if column["dtype"] == "int64" else 0.0
+    return [zero if column["width"] is None else Zeros(zero, column["width"])]
+
+
+class Zeros:
+    """Many equal numbers, written as Python writes them in short."""
+
+    def __init__(self, number: Any, count: int) -> None:
+        self.number, self.count = number, count
+
+    def __repr__(self) -> str:
+        return f"[{self.number!r}] * {self.count}" if self.count > 4 else repr([self.number] * self.count)
 
 
 def brief(value: Any) -> Any:
@@ -134,7 +190,13 @@ def brief(value: Any) -> Any:
     return value
 
 
+def code(name: object) -> str:
+    """A name in Markdown as code, in a table too."""
+    return f"`{printable(' '.join(str(name).split())).replace('`', chr(39)).replace('|', '/')}`"
+
+
 def cleaned(name: object) -> str:
     """A name in one line of Markdown, without markup of its own."""
     text = printable(" ".join(str(name).split()))
-    return "".join(f"\\{c}" if c in "\\`*_|<>[]#" else c for c in text)
+    marked = "".join(f"\\{c}" if c in "\\`*_|<>[]#" else c for c in text)
+    return re.sub(r"(?<=[^\W_])\\_(?=[^\W_])", "_", marked)  # inside a word it is no markup
