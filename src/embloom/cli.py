@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from embloom.assembly.groups import GROUPS, options
-from embloom.startup import as_process, quick_imports
+from embloom.startup import Door, as_process, quick_imports
 
 USAGE = """\
 embloom trains embeddings, shows what each loss kept in them, and lets you reuse them.
@@ -105,6 +105,7 @@ def guarded(command: Callable[[list[str]], None], arguments: list[str]) -> None:
     asked = os.environ.get("HYDRA_FULL_ERROR", "0")
     # Hydra prints errors its own way and exits with 1 unless it is told to let them through.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    before, Door.shell = Door.shell, True
     try:
         command(arguments)
     except KeyboardInterrupt:
@@ -124,6 +125,7 @@ def guarded(command: Callable[[list[str]], None], arguments: list[str]) -> None:
             print(f"error: {line}", file=sys.stderr)
         sys.exit(2)
     finally:
+        Door.shell = before
         os.environ["HYDRA_FULL_ERROR"] = asked  # who called this in a process of their own goes on with it
 
 

@@ -19,7 +19,8 @@ import embloom
 from data.test_labelled_text import reviews, write_csv
 from embloom import cli
 from embloom.artifact.saving import CARD, LAYERS, content_hash
-from embloom.artifact.vector_files import Vectors, read_vector_file
+from embloom.artifact.vector_files import read_vector_file
+from embloom.artifact.vectors import Vectors
 from trained import SMALL_DIGITS, trained
 
 TEXT = (

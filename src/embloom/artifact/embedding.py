@@ -17,7 +17,7 @@ from torch import Tensor
 from embloom.artifact.extractor import Extractor
 from embloom.artifact.readers.base import Reader, slices
 from embloom.artifact.saving import HEADS, SUPPLIED, artifact_folder, encoder_weights, read
-from embloom.artifact.vector_files import Vectors
+from embloom.artifact.vectors import Vectors
 from embloom.assembly.build import build
 from embloom.assembly.own import parts as own_parts
 from embloom.assembly.wiring import Wire

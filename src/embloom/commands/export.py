@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from embloom.artifact.embedding import Embedding
-from embloom.artifact.vector_files import parts_of, write_vectors
+from embloom.artifact.vector_writing import parts_of, write_vectors
 from embloom.commands.opening import opened, own_option
 from embloom.files.atomic import write_whole
 from embloom.files.word2vec import write_word2vec
