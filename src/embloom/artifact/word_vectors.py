@@ -102,8 +102,8 @@ class WordVectors:
         """
         if not len(some) or not len(others):
             raise ValueError("n_similarity takes two lists of at least one word each")
-        means = [self[[words] if isinstance(words, str) else words].float().mean(0) for words in (some, others)]
-        return float(F.cosine_similarity(*means, dim=0))
+        one, other = (self[[words] if isinstance(words, str) else words].float().mean(0) for words in (some, others))
+        return float(F.cosine_similarity(one, other, dim=0))
 
     def most_similar(self, positive: Any = None, negative: Any = None, topn: int = 10) -> Scored:
         """The words nearest to the mean of some, each of length 1, less others: `most_similar("film")`,

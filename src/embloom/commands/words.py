@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Sequence
 
 from embloom.assembly.parameters import positive_integers
-from embloom.commands.opening import opened, own_option
+from embloom.commands.opening import names_option, own_option, words_at
 
 EXAMPLES = {
     "neighbors": ("the words nearest to one", "RUN king --top 10"),
     "analogy": ("answers to an analogy", "RUN king - man + woman"),
     "midpoint": ("the words nearest to the average of some", "RUN king queen"),
-    "outlier": ("which word does not belong", "RUN breakfast cereal dinner lunch"),
+    "outlier": ("which word does not belong", "RUN king queen prince kitten"),
 }
 
 
@@ -24,7 +24,7 @@ def ask(command: str, arguments: list[str]) -> None:
     """
     options = parser(command).parse_args(arguments)
     positive_integers(**{"--top": vars(options).get("top", 1)})
-    words = opened(options.run, options.config_dir).words
+    words = words_at(options.run, options.config_dir, options.names)
     if command == "outlier":
         scores = words.outlier(options.words)
         print(f"{scores[0][0]} does not belong; cosines to the average:")
@@ -46,9 +46,10 @@ def parser(command: str) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         f"embloom {command}", description=says, epilog=f"example: embloom {command} {example}"
     )
-    made.add_argument("run", metavar="RUN", help="a run folder, or its embeddings/")
+    made.add_argument("run", metavar="RUN", help="a run folder, its embeddings/, or a file of vectors")
     made.add_argument("words", metavar="WORD", nargs="+")
     own_option(made)
+    names_option(made)
     if command != "outlier":
         made.add_argument("--top", type=int, default=10, help="how many answers (10)")
     if command == "analogy":

@@ -59,7 +59,8 @@ class Comparison:
         groups = loss_groups(self.rows)
         self.groups = {id(row): number for number, group in enumerate(groups) for row in group}
         self.losses = [(group, _loss_tags(group)) for group in groups if len(group) > 1 and _loss_tags(group)]
-        self.alone = sum(len(group) == 1 for group in groups) if len(groups) > 1 else 0
+        alone = [group for group in groups if len(group) == 1 and group[0].runs[0].vectors is None]
+        self.alone = len(alone) if len(groups) > 1 else 0
 
     def _chance(self) -> dict[str, float]:
         """Where all runs agree: they saw the same labels."""
@@ -90,7 +91,7 @@ class Comparison:
         elif by:
             sign = 1 if lower_is_better(by) else -1
             self.rows.sort(key=lambda row: sign * mean if (mean := summary(row, by)[0]) == mean else math.inf)
-        if wanted is None:
+        if wanted is None and all(run.vectors is None for run in self.runs):
             # Scores on other data are no competition.
             self.rows.sort(key=lambda row: row.runs[0].state.dataset)
         return by
