@@ -23,6 +23,7 @@ usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cf
        embloom map RUN                                    draw the embedding: map.png and map.html
        embloom rm RUN ...                                 delete runs; asks first
        embloom neighbors RUN king --top 10                words nearest to one
+       embloom neighbors RUN QUERY --among PLACE          nearest images, texts or rows; --html: a page of them
        embloom analogy RUN king - man + woman             analogies
        embloom midpoint RUN WORD WORD ...                 words between several
        embloom outlier RUN WORD WORD ...                  the one that does not belong
@@ -162,7 +163,8 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "compare": lazy("embloom.commands.compare:compare"),
     "best": lazy("embloom.commands.best:best"),
     "map": lazy("embloom.commands.compare:draw"),
-    **{name: lazy("embloom.commands.words:ask", name) for name in ("neighbors", "analogy", "midpoint", "outlier")},
+    **{name: lazy("embloom.commands.words:ask", name) for name in ("analogy", "midpoint", "outlier")},
+    "neighbors": lazy("embloom.commands.neighbors:main"),
     "recommend": lazy("embloom.commands.recommend:main"),
     "encode": lazy("embloom.commands.encode:main"),
     "export": lazy("embloom.commands.export:main"),

@@ -1,4 +1,4 @@
-"""The commands that question a run's words: `embloom neighbors`, `analogy`, `midpoint` and `outlier`."""
+"""The commands that question words: `embloom analogy`, `midpoint` and `outlier`; see `neighbors` too."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from embloom.assembly.parameters import positive_integers
 from embloom.commands.opening import names_option, own_option, words_at
 
 EXAMPLES = {
-    "neighbors": ("the words nearest to one", "RUN king --top 10"),
     "analogy": ("answers to an analogy", "RUN king - man + woman"),
     "midpoint": ("the words nearest to the average of some", "RUN king queen"),
     "outlier": ("which word does not belong", "RUN king queen prince kitten"),
@@ -17,7 +16,7 @@ EXAMPLES = {
 
 
 def ask(command: str, arguments: list[str]) -> None:
-    """Runs one of the four.
+    """Runs one of the three.
 
     Raises:
         ValueError: the run has no words, or one that is asked for is not in its vocabulary.
@@ -32,8 +31,6 @@ def ask(command: str, arguments: list[str]) -> None:
         positive, negative = signed(options.words)
         scores = words.analogy(positive, negative, options.top, options.method)
     else:
-        if command == "neighbors" and len(options.words) > 1:
-            raise ValueError(f"neighbors takes one word; for several: embloom midpoint RUN {' '.join(options.words)}")
         scores = words.midpoint(options.words, options.top)
     width = max(len(name) for name, _ in scores)
     for name, score in scores:

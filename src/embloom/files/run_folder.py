@@ -160,7 +160,7 @@ WRITTEN = (
     "projector_config.pbtxt", "map.png", "map.html", "checkpoints/*.ckpt",
     "embeddings/layers.safetensors", "embeddings/card.json", "projector/*.tsv",
     "projector/sprite.png", "images/*.png", "exports/vectors.*", "exports/encoder.*", "exports/projector/*",
-    "trackers/*.jsonl", "wandb/*", "profile/*",
+    "neighbors/*.safetensors", "trackers/*.jsonl", "wandb/*", "profile/*",
 )  # fmt: skip
 TEMPORARY = re.compile(r"\.(.+)\.\d+")  # what a write that was killed leaves: .last.ckpt.4711
 

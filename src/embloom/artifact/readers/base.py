@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -79,6 +80,23 @@ class Reader(ABC):
         Raises:
             ValueError: nothing is there, or it cannot be read.
         """
+
+    def files(self, path: str, column: str | None) -> list[Path] | None:
+        """The files that a path stands for, where each is one input that `of_files` reads; None where inputs are rows
+        of one file.
+
+        Raises:
+            ValueError: nothing is there.
+        """
+        return None
+
+    def of_files(self, files: Sequence[Path], size: int) -> Iterator[Part]:
+        """What such files hold, a part at a time, called by their paths.
+
+        Raises:
+            ValueError: one cannot be read.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def examples(self) -> dict[str, tuple[Tensor, dict[int, str]]]:

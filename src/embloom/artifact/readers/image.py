@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,13 +21,13 @@ from embloom.assembly.parameters import choices, positive_integers
 from embloom.files.finding import IMAGES, files_at, setting
 from embloom.files.tables import is_table, table_rows
 from embloom.files.tensors import first_line
+from embloom.startup import option
 
 CHANNELS = {"gray": 1, "rgb": 3, "red": 1, "green": 1, "blue": 1, "yellow": 1}
 # ITU-R BT.601 luma, the weights that Pillow's "L" uses too.
 LUMA = (0.299, 0.587, 0.114)
 MODES = ("pad", "resize")
 THREADS = 4
-PATHS = "; if it lists paths of images, name their column with --column NAME"
 PIXELS = "EMBLOOM_MAX_PIXELS"  # environment: of an image file, before it is scaled
 MOST_PIXELS = 40_000_000
 
@@ -169,12 +169,24 @@ class ImageReader(Reader):
         place = Path(path).expanduser()
         if place.is_file() and is_table(place):
             if column is None:
-                rows = ColumnsReader({"image": {"width": self.size, "dtype": "float32"}}).parts(place, size, PATHS)
+                rows = ColumnsReader({"image": {"width": self.size, "dtype": "float32"}}).parts(
+                    place, size, f"; if it lists paths of images, name their column with {option('column')}"
+                )
                 return Inputs(Part(part.names, torch.tensor(part.inputs["image"])) for part in rows)
-            beside = (str(place.parent / row[0]) for row in table_rows(place, (column,), "name it with --column NAME"))
-            return Inputs(self.parts(beside, size))
+            return Inputs(self.parts(listed(place, column), size))
         paths = files_at(path, "image", IMAGES)
         return Inputs(self.parts(map(str, paths), size), len(paths))
+
+    def files(self, path: str, column: str | None) -> list[Path] | None:
+        """Images; not those of a table of pixels."""
+        place = Path(path).expanduser()
+        if place.is_file() and is_table(place):
+            return None if column is None else [Path(name) for name in listed(place, column)]
+        return files_at(path, "image", IMAGES)
+
+    def of_files(self, files: Sequence[Path], size: int) -> Iterator[Part]:
+        """Rows of floats in 0..1."""
+        return self.parts(map(str, files), size)
 
     def parts(self, paths: Iterable[str], size: int) -> Iterator[Part]:
         """Rows of floats in 0..1, a part at a time, decoded in threads."""
@@ -200,6 +212,11 @@ class ImageReader(Reader):
         """Three images of noise."""
         rows = torch.rand(3, self.size)
         return {"image": (rows, {0: "batch"}), "features": (rows, {0: "batch"})}
+
+
+def listed(table: Path, column: str) -> Iterator[str]:
+    """The paths in a column of a table, beside which they lie."""
+    return (str(table.parent / row[0]) for row in table_rows(table, (column,), f"name it with {option('column')}"))
 
 
 def as_rgb(image: Image.Image) -> NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from embloom.artifact.readers.base import Inputs, Part, Reader, in_parts, number
 from embloom.artifact.readers.tokenizer import BREAK, PATTERN, Block, BlockTokenizer, TextOptions
 from embloom.files.finding import files_at, opened
 from embloom.files.tables import is_table, table_rows
+from embloom.startup import option
 
 TEXTS = 10_000  # tokenized together, which bounds the memory beside the result
 
@@ -56,12 +57,20 @@ class TextReader(Reader):
         """A file with one text a line, a CSV file, or a folder or glob of files with one text each."""
         place = Path(path).expanduser()
         if place.is_file() and is_table(place):
-            cells = table_rows(place, (column or "text",), "name it with --column NAME")
+            cells = table_rows(place, (column or "text",), f"name it with {option('column')}")
             return Inputs(numbered((row[0] for row in cells), size))
         if place.is_file():
             return Inputs(numbered(lines(place), size))
         files = files_at(path, "text file")
         return Inputs(file_parts(files, size), len(files))
+
+    def files(self, path: str, column: str | None) -> list[Path] | None:
+        """Files with one text each."""
+        return None if Path(path).expanduser().is_file() else files_at(path, "text file")
+
+    def of_files(self, files: Sequence[Path], size: int) -> Iterator[Part]:
+        """Their texts."""
+        return file_parts(files, size)
 
     def examples(self) -> dict[str, tuple[Tensor, dict[int, str]]]:
         """Three texts of three, one and two words."""
