@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from embloom.files.coverage import well_known
 from embloom.files.run_config import read_config
 from embloom.files.run_folder import find_runs, is_locked
 from embloom.files.run_state import RunState, printable, read_state
@@ -59,8 +60,9 @@ class Recorded:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The final metrics by tag; empty where the run did not end."""
-        return self.state.metrics
+        """The final metrics by tag; empty where the run did not end. Without scores on questions that its vocabulary
+        barely knows, see `coverage`."""
+        return well_known(self.state.metrics)
 
 
 @dataclass

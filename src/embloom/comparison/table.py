@@ -18,7 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from embloom.comparison.collect import Recorded, Row, differing, loss_groups, rows, short, shown
+from embloom.files.coverage import notes
 from embloom.files.tables import spreadsheet_safe
+from embloom.startup import option
 
 CHANCE = "probe/chance_"
 MANY = 8  # parts of a probe; beyond that the tables show its mean only, `--csv` and `--json` all
@@ -73,6 +75,10 @@ class Comparison:
                 found[tag.removeprefix(CHANCE)] = values.pop()
         return found
 
+    def left_out(self) -> list[str]:
+        """What is no score, as its questions are barely known, a line a run."""
+        return notes((run.name, run.state.metrics) for run in self.runs)
+
     def chance_of(self, tag: str) -> float | None:
         """The level of chance of a probe, if it is known."""
         return self.chance.get(tag.partition("_")[2]) if tag.startswith("probe/") else None
@@ -84,7 +90,8 @@ class Comparison:
             there = [*self.tags, *self.keys]
             fits = [name for name in there if wanted == name or name.endswith(("/" + wanted, "." + wanted))]
             if not fits:
-                raise ValueError(f"--sort {wanted}: there is no such metric or setting; available: {', '.join(there)}")
+                available = f"there is no such metric or setting; available: {', '.join(there)}"
+                raise ValueError(f"{option('sort', wanted)}: {available}")
             by = fits[0]
         if by in self.keys:
             self.rows.sort(key=lambda row: _setting_order(row.settings.get(by)))
@@ -98,7 +105,8 @@ class Comparison:
 
     def as_json(self, **more: Any) -> str:
         """Everything, for programs."""
-        return json.dumps({"settings": self.keys, "chance": self.chance, "rows": self.records(), **more}, indent=2)
+        about = {"settings": self.keys, "chance": self.chance, "left_out": self.left_out()}
+        return json.dumps({**about, "rows": self.records(), **more}, indent=2)
 
     def records(self) -> list[dict[str, Any]]:
         """A record for each row, best first."""
@@ -203,6 +211,8 @@ def print_comparison(comparison: Comparison) -> None:
             "data is their own, so the numbers cannot be compared\n",
             style="dim",
         )
+    for line in comparison.left_out():
+        console.print(escape(line), style="dim", soft_wrap=True)
     for place, row in enumerate(comparison.rows, 1):
         for run in row.runs:
             state = "" if run.state.state == "finished" else f"  ({run.state.state} {run.state.reason})".rstrip()

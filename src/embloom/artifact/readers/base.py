@@ -59,6 +59,16 @@ class Reader(ABC):
             ValueError: they are none of what it reads.
         """
 
+    def whole(self, inputs: Any, column: str | None = None) -> Any:
+        """Inputs in memory as what can be parted by samples: a single one as one of several, a data frame as what is
+        read of it.
+
+        Args:
+            inputs: see `__call__`.
+            column: of a data frame: which column, where only one is read.
+        """
+        return inputs
+
     def given(self, columns: Mapping[str, Any]) -> dict[str, Tensor]:
         """Columns that need no reading: numbers already, by name.
 
@@ -138,7 +148,9 @@ def slices(inputs: Any, size: int) -> Iterator[Any]:
     """Inputs in memory in parts of `size`: lists, arrays and tensors, and each column of a mapping; what cannot be
     sliced by samples (words in a row, with their lengths; one value a column; columns that do not fit together; a data
     frame without a shape) stays whole."""
-    if isinstance(inputs, Mapping):
+    if isinstance(inputs, Iterator):
+        yield from in_parts(inputs, size)
+    elif isinstance(inputs, Mapping):
         columns = dict(inputs)
         lengths = {length_of(column) for column in columns.values()}
         if "length" in columns or len(lengths) != 1 or None in lengths:
@@ -153,6 +165,29 @@ def slices(inputs: Any, size: int) -> Iterator[Any]:
     else:
         for start in range(0, len(inputs), size):
             yield inputs[start : start + size]
+
+
+def column_of(inputs: Any, column: str | None, usual: str) -> Any:
+    """A column of a data frame as a list, another column of data (a series, an array of texts) likewise; other inputs
+    as they are.
+
+    Raises:
+        ValueError: it has several columns, and nobody says which one.
+    """
+    if isinstance(inputs, Mapping):
+        return inputs
+    if hasattr(inputs, "columns"):
+        names = [str(name) for name in getattr(inputs, "column_names", inputs.columns)]
+        chosen = column or (names[0] if len(names) == 1 else usual)
+        if chosen not in names:
+            raise ValueError(f"the table has no column '{chosen}' but {', '.join(names)[:200]}: name one, column=...")
+        inputs = inputs[chosen]
+    elif column is not None:
+        raise ValueError(f"column={column!r} is for tables, and this is none")
+    kind = getattr(getattr(inputs, "dtype", None), "kind", "O" if hasattr(inputs, "to_list") else "")
+    if kind in ("O", "U", "T") and hasattr(inputs, "tolist"):
+        return list(inputs.tolist())
+    return list(inputs.to_list()) if kind == "O" and hasattr(inputs, "to_list") else inputs
 
 
 def length_of(column: Any) -> int | None:

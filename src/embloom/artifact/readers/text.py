@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from embloom.artifact.readers.base import Inputs, Part, Reader, in_parts, numbered
+from embloom.artifact.readers.base import Inputs, Part, Reader, column_of, in_parts, numbered
 from embloom.artifact.readers.tokenizer import BREAK, PATTERN, Block, BlockTokenizer, TextOptions
 from embloom.files.finding import files_at, opened
 from embloom.files.tables import is_table, table_rows
@@ -53,6 +53,10 @@ class TextReader(Reader):
         """How texts are cut into words; the vocabulary is among the keys."""
         return {"pattern": self.text.pattern, "lowercase": self.text.lowercase, "tokenizer": self.text.tokenizer}
 
+    def whole(self, inputs: Any, column: str | None = None) -> Any:
+        """A column of texts as a list."""
+        return column_of(inputs, column, "text")
+
     def open(self, path: str, column: str | None, size: int) -> Inputs:
         """A file with one text a line, a CSV file, or a folder or glob of files with one text each."""
         place = Path(path).expanduser()
@@ -79,6 +83,8 @@ class TextReader(Reader):
 
     def __call__(self, inputs: Iterable[str]) -> dict[str, Tensor]:
         """Texts -> `token`, the numbers (T,) of all their words, and `length`, the words of each text (N,)."""
+        if not isinstance(inputs, str) and (odd := next((text for text in inputs if not isinstance(text, str)), None)):
+            raise ValueError(f"texts are strings, and one of these is {type(odd).__name__}")
         parts = [self.of_some(some) for some in in_parts([inputs] if isinstance(inputs, str) else inputs, TEXTS)]
         tokens = np.concatenate([ids for ids, _ in parts]) if parts else np.zeros(0, np.int32)
         lengths = np.concatenate([found for _, found in parts]) if parts else np.zeros(0, np.int64)
