@@ -73,9 +73,7 @@ def test_messages_and_spelling() -> None:
     assert "Film" in words
     assert words["FILM"].tolist() == [1, 0]  # the first of two
     assert repr(words) == "3 words, 2 numbers each: film, movie, film"
-    with pytest.raises(
-        ValueError, match=r"^'filn' is not in the vocabulary of 3; the nearest .* film"
-    ):
+    with pytest.raises(ValueError, match=r"^'filn' is not in the vocabulary of 3; the nearest .* film"):
         words["filn"]
     with pytest.raises(ValueError, match="positive="):
         words.most_similar()

@@ -66,7 +66,6 @@ def delimiter_of(lines: Sequence[str]) -> str | None:
     ends = line.rstrip(best).rpartition(best)[2].strip()
     if not counts[best] or (len(spaced) > 1 and is_number(spaced[-1].encode()) and not is_number(ends.encode())):
         return None
-    # GloVe's lines may be parted by tabs, too: those have no names of columns and one word.
     return best
 
 
@@ -92,7 +91,8 @@ def rows_of(reader: Any, path: Path) -> Table:
     """See `read_csv`."""
     stream = ((reader.line_num, row) for row in reader if row)
     number, first = next(stream)
-    headed = not any(map(numeric, first[1:]))
+    counted = [[str(start + place) for place in range(len(first) - 1)] for start in (0, 1)]  # as pandas names columns
+    headed = not any(map(numeric, first[1:])) or [cell.strip() for cell in first[1:]] in counted
     header = [cell.strip() for cell in first] if headed else [str(place) for place in range(len(first))]
     begun = [] if headed else [(number, first)]
     if headed:
