@@ -60,7 +60,7 @@ def test_data_frames(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [BYTES.astype(float), BYTES - 300.0, [{}], None, 5, np.zeros((2, 2, 2, 2, 2))], ids=type
+    "wrong", [BYTES.astype(float), BYTES - 300.0, np.ones((70, 15)), [{}], None, 5, np.zeros((2, 2, 2, 2, 2))], ids=type
 )
 def test_what_is_no_image_is_refused(wrong: Any) -> None:
     with pytest.raises(ValueError, match=r"pixels from|images are paths|fit neither"):

@@ -51,7 +51,7 @@ def test_files_are_measured_as_the_run_was(place: Path, capsys: pytest.CaptureFi
     files = ("run", "glove.txt", "other.npy", "--names", "words.txt", "--labels", "kinds.csv")
     run(place, "compare", *files, "--json", "--html", "c.html", "--maps", "pca")
     found = {row["name"]: row["metrics"] for row in json.loads(capsys.readouterr().out)["rows"]}
-    assert set(found) == {"text, skipgram", "glove.txt", "other.npy"}
+    assert set(found) == {"d, e", "glove.txt", "other.npy"}
     scores = {metrics["probe/analogies"]["mean"] for metrics in found.values()}
     assert len(scores) == 1
     assert "probe/linear_kind" in found["glove.txt"]

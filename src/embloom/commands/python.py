@@ -236,9 +236,7 @@ def read_vectors(path: PathLike, names: PathLike | Sequence[str] | None = None, 
         ValueError: it cannot be read; where a line is wrong, the message has it.
 
     Example:
-        >>> glove = embloom.read_vectors("glove.6B.300d.txt")
-        >>> glove.words.most_similar(positive=["king", "woman"], negative=["man"], topn=1)
-        [('queen', 0.69)]
+        >>> embloom.read_vectors("glove.6B.300d.txt").words.similarity("film", "movie")
     """
     from embloom.artifact.vector_files import read_vector_file
 

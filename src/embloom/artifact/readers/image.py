@@ -182,7 +182,8 @@ class ImageReader(Reader):
             shape = tuple(found.shape)
             rows = len(shape) == 2 and (shape[1] == self.size or not shape[0])
             batch = len(shape) == 3 and (shape[1:] == (self.side, self.side) or shape[-1] not in (1, 3, 4))
-            if (len(shape) == 2 and not rows) or (len(shape) == 3 and not batch):
+            pixels = str(found.dtype).endswith("uint8")  # floats (N, D) are rows, and of another width a mistake
+            if (len(shape) == 2 and not rows and pixels) or (len(shape) == 3 and not batch):
                 return found[None]
         return found
 
