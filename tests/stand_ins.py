@@ -6,6 +6,7 @@ import gzip
 import random
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from sklearn.datasets import load_iris
@@ -104,7 +105,13 @@ def write_texts(folder: Path) -> None:
     (folder / "similarity").mkdir()
     (folder / "similarity" / "pairs.txt").write_text("king queen 8\nking kitten 1\nman woman 7\n")
     (folder / "questions-words.txt").write_text(": royal\nman king woman queen\nwoman queen man king\n")
-    write_word2vec(folder / "vectors.bin", words, torch.randn(len(words), 100), binary=True)
+    vectors = torch.randn(len(words), 100)
+    write_word2vec(folder / "vectors.bin", words, vectors, binary=True)
+    rows = [" ".join([word, *map(str, row)]) for word, row in zip(words, vectors.tolist(), strict=True)]
+    (folder / "glove.txt.gz").write_bytes(gzip.compress("\n".join(rows).encode()))
+    np.save(folder / "other.npy", vectors.numpy())
+    (folder / "words.txt").write_text("\n".join(words))
+    (folder / "kinds.csv").write_text("\n".join(["word,kind", *(f"{word},{len(word) % 2}" for word in words)]))
 
 
 def write_tables(folder: Path) -> None:

@@ -11,14 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from embloom.artifact.embedding import Embedding, load
-    from embloom.commands.python import Run, Sweep, best, compare, resume, runs, sweep, train
+    from embloom.commands.python import Run, Sweep, best, compare, read_vectors, resume, runs, sweep, train
 
 __version__ = "0.1.0"
-__all__ = ["Embedding", "Run", "Sweep", "__version__", "best", "compare", "load", "resume", "runs", "sweep", "train"]
+__all__ = [
+    "Embedding",
+    "Run",
+    "Sweep",
+    "__version__",
+    "best",
+    "compare",
+    "load",
+    "read_vectors",
+    "resume",
+    "runs",
+    "sweep",
+    "train",
+]
 
 _HOME = {
     **dict.fromkeys(("Embedding", "load"), "embloom.artifact.embedding"),
-    **dict.fromkeys(("Run", "Sweep", "best", "compare", "resume", "runs", "sweep", "train"), "embloom.commands.python"),
+    **dict.fromkeys(
+        ("Run", "Sweep", "best", "compare", "read_vectors", "resume", "runs", "sweep", "train"),
+        "embloom.commands.python",
+    ),
 }
 
 

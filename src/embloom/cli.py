@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from embloom.assembly.groups import GROUPS, options
-from embloom.startup import as_process, quick_imports
+from embloom.startup import Door, as_process, quick_imports
 
 USAGE = """\
 embloom trains embeddings, shows what each loss kept in them, and lets you reuse them.
@@ -23,6 +23,7 @@ usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cf
        embloom map RUN                                    draw the embedding: map.png and map.html
        embloom rm RUN ...                                 delete runs; asks first
        embloom neighbors RUN king --top 10                words nearest to one
+       embloom neighbors RUN QUERY --among PLACE          nearest images, texts or rows; --html: a page of them
        embloom analogy RUN king - man + woman             analogies
        embloom midpoint RUN WORD WORD ...                 words between several
        embloom outlier RUN WORD WORD ...                  the one that does not belong
@@ -127,6 +128,7 @@ def guarded(command: Callable[[list[str]], None], arguments: list[str]) -> None:
     asked = os.environ.get("HYDRA_FULL_ERROR", "0")
     # Hydra prints errors its own way and exits with 1 unless it is told to let them through.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    before, Door.shell = Door.shell, True
     try:
         command(arguments)
     except KeyboardInterrupt:
@@ -146,6 +148,7 @@ def guarded(command: Callable[[list[str]], None], arguments: list[str]) -> None:
             print(f"error: {line}", file=sys.stderr)
         sys.exit(2)
     finally:
+        Door.shell = before
         os.environ["HYDRA_FULL_ERROR"] = asked  # who called this in a process of their own goes on with it
 
 
@@ -182,7 +185,8 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "compare": lazy("embloom.commands.compare:compare"),
     "best": lazy("embloom.commands.best:best"),
     "map": lazy("embloom.commands.compare:draw"),
-    **{name: lazy("embloom.commands.words:ask", name) for name in ("neighbors", "analogy", "midpoint", "outlier")},
+    **{name: lazy("embloom.commands.words:ask", name) for name in ("analogy", "midpoint", "outlier")},
+    "neighbors": lazy("embloom.commands.neighbors:main"),
     "recommend": lazy("embloom.commands.recommend:main"),
     "encode": lazy("embloom.commands.encode:main"),
     "export": lazy("embloom.commands.export:main"),

@@ -24,6 +24,28 @@ def quick_imports() -> Iterator[None]:
             gc.enable()
 
 
+class Door:
+    """Where a call came from; messages name what there is to type.
+
+    Attributes:
+        shell: whether it is a command's.
+    """
+
+    shell = False
+
+
+def option(name: str, value: str = "") -> str:
+    """How an option is written where the call came from: `--layer hidden_0` in a shell, `layer='hidden_0'` in Python.
+
+    Args:
+        name: the parameter's, in Python.
+        value: what it should be; '' for `...`.
+    """
+    if Door.shell:
+        return f"--{name.replace('_', '-')}" + (f" {value}" if value else "")
+    return f"{name}={value!r}" if value else f"{name}=..."
+
+
 def in_utf8() -> None:
     """Starts the process again in Python's UTF-8 mode where it can name nothing but ASCII: in the locale C with
     PYTHONUTF8=0 a file called café could neither be named nor written into a configuration."""

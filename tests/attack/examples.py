@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from embloom.artifact.vector_files import parts_of, write_vectors
+from embloom.artifact.vector_writing import parts_of, write_vectors
 from embloom.data.corpus import CorpusOptions, open_corpus
 from embloom.files.word2vec import write_word2vec
 from idx import write_mnist

@@ -11,7 +11,8 @@ from torch import Tensor
 
 import embloom
 from embloom.artifact.readers.image import ImageReader
-from embloom.artifact.vector_files import Vectors, read_vector_file
+from embloom.artifact.vector_files import read_vector_file
+from embloom.artifact.vectors import Vectors
 from embloom.artifact.weights import read_source
 from embloom.assembly import own
 from embloom.assembly.checks import problems

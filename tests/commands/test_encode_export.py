@@ -19,7 +19,9 @@ import embloom
 from data.test_labelled_text import reviews, write_csv
 from embloom import cli
 from embloom.artifact.saving import CARD, LAYERS, content_hash
-from embloom.artifact.vector_files import Vectors, read_vector_file
+from embloom.artifact.vector_files import read_vector_file
+from embloom.artifact.vectors import Vectors
+from embloom.startup import Door
 from trained import SMALL_DIGITS, trained
 
 TEXT = (
@@ -45,7 +47,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(*arguments: str) -> None:
     """The command, in this process."""
-    cli.COMMANDS[arguments[0]](list(arguments[1:]))
+    Door.shell = True  # messages name options, as in a shell
+    try:
+        cli.COMMANDS[arguments[0]](list(arguments[1:]))
+    finally:
+        Door.shell = False
 
 
 def encoded(runs: Path, *arguments: str, suffix: str = ".safetensors") -> Vectors:

@@ -90,7 +90,7 @@ def test_sorted_by_the_first_probe_or_by_what_is_asked_for(tmp_path: Path) -> No
     assert order(None) == order("knn_label") == "bca"
     assert order("test/loss") == "cab"
     assert order("lr") == "cab"
-    with pytest.raises(ValueError, match="--sort foo: there is no such metric"):
+    with pytest.raises(ValueError, match="sort='foo': there is no such metric"):
         Comparison(runs, "foo")
 
 

@@ -6,7 +6,7 @@ are. Nothing in it can execute code; classes of the user's own are imported only
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from embloom.artifact.assembling import check_shapes, classes_by_target, heads
 from embloom.artifact.extractor import Extractor
-from embloom.artifact.readers.base import Reader, slices
-from embloom.artifact.saving import HEADS, SUPPLIED, artifact_folder, encoder_weights, read
-from embloom.artifact.vector_files import Vectors
+from embloom.artifact.given import given
+from embloom.artifact.readers.base import Reader
+from embloom.artifact.saving import SUPPLIED, artifact_folder, encoder_weights, read
+from embloom.artifact.telling import told
+from embloom.artifact.vectors import Vectors
 from embloom.assembly.build import build
 from embloom.assembly.own import parts as own_parts
 from embloom.assembly.wiring import Wire
 from embloom.encoders.base import Encoder
 from embloom.files.tensors import first_line
-from embloom.losses.base import Classifier
 
 if TYPE_CHECKING:
     from embloom.artifact.recommendations import Recommendations
@@ -53,17 +55,25 @@ class Embedding:
         return Extractor(self.wire, self.encoder, self.card["layers"], self.reader, layer, combine)
 
     def encode(
-        self, inputs: Any, layer: str | Sequence[str] = "embedding", batch_size: int = 1024, combine: str = "concat"
+        self,
+        inputs: Any,
+        layer: str | Sequence[str] = "embedding",
+        batch_size: int = 1024,
+        combine: str = "concat",
+        column: str | None = None,
     ) -> Tensor:
         """Embeds new inputs.
 
         Args:
-            inputs: for images, rows of floats (N, features), images (N, H, W[, 3]), a list of Pillow images
-                or of paths; for texts, a list of strings; for rows of numbers, an array or a mapping of columns; and
-                always a mapping from the names of the dataset's columns to tensors.
+            inputs: for images, a path of a file or a folder, a Pillow image, an array (H, W[, 3]) or (N, H, W[, 3])
+                of bytes or of floats in 0..1, rows (N, features), or a list of any of these; for texts, a string, a
+                list of strings, or a `Path` of a file or folder; for rows of numbers, an array, a data frame, a mapping
+                of columns or a path; a generator of what a list may hold; and always a mapping from the names of the
+                dataset's columns to tensors.
             layer: one of `layers`, a submodule of the encoder, or several of them.
             batch_size: how many at a time.
             combine: several layers side by side, `concat`, or their mean, `average`.
+            column: of a table: the column of texts, or of the images' paths.
 
         Returns:
             (N, width) on the CPU; what has a vector for each position is averaged over them.
@@ -77,7 +87,7 @@ class Embedding:
             torch.Size([1, 512])
         """
         extract = self.extractor(layer, combine)
-        found = [extract(part) for part in slices(inputs, batch_size)]
+        found = [extract(part.inputs) for part in given(self.reader, inputs, batch_size, column)]
         return torch.cat(found) if found else torch.empty(0, sum(self.card["layers"][name] for name in extract.names))
 
     @torch.no_grad()
@@ -97,8 +107,8 @@ class Embedding:
         classes = self.card["labels"][label]
         extract = self.extractor(list(dict.fromkeys(scores.source.values())))
         found: list[str] = []
-        for part in slices(inputs, batch_size):
-            rows = scores(extract.outputs(extract.read(part)))
+        for part in given(self.reader, inputs, batch_size):
+            rows = scores(extract.outputs(extract.read(part.inputs)))
             if rows.ndim != 2 or rows.shape[1] != len(classes):
                 raise ValueError(f"head {name} has {rows.shape[-1]} scores for {len(classes)} classes: it is damaged")
             found += [classes[i] for i in rows.argmax(1).tolist()]
@@ -210,6 +220,9 @@ class Embedding:
         """The table of named rows that is meant where none is named: `embedding`, or the first."""
         return "embedding" if "embedding" in self.keys else next(iter(self.keys), None)
 
+    def __repr__(self) -> str:
+        return "\n".join(told(self.card))
+
     @property
     def content_hash(self) -> str:
         """Equal hashes are equal embeddings: the same weights, encoder, inputs and row names."""
@@ -221,11 +234,16 @@ class Embedding:
         Args:
             inputs: see `encode`; None: the rows of a table.
             layer: which layer or table.
-            names: what the inputs are called.
+            names: what the inputs are called; else by their paths, or texts by themselves.
         """
         if inputs is not None:
             layer = layer or "embedding"
-            return Vectors(self.encode(inputs, layer), list(names), self.content_hash, layer)
+            extract, called, rows = self.extractor(layer), list(names), []
+            for part in given(self.reader, inputs):
+                called += [] if names else part.names
+                rows.append(extract(part.inputs))
+            found = torch.cat(rows) if rows else torch.empty(0, self.card["layers"].get(layer, 0))
+            return Vectors(found, called if len(called) == len(found) else [], self.content_hash, layer)
         layer = layer or self.main_table()
         if layer is None:
             raise ValueError("this embedding has no table of named rows: give inputs to encode")
@@ -264,50 +282,3 @@ def assembled(card: dict[str, Any], weights: Mapping[str, Tensor]) -> Embedding:
     keys = {**card["column_keys"], **by_column}
     reader = build(card["reader"], Reader, where="reader", supplied={"keys": keys})
     return Embedding(encoder, card, reader, dict(heads(card, weights)))
-
-
-def check_shapes(node: Mapping[str, Any], supplied: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
-    """Compares what a card describes with the weights that are there, before memory is given to it.
-
-    Raises:
-        ValueError: they do not fit.
-    """
-    with torch.device("meta"):
-        wanted = build(node, Encoder, where="encoder", supplied=supplied).state_dict()
-    if wanted.keys() != weights.keys():
-        odd = sorted(wanted.keys() ^ weights.keys())
-        raise ValueError(f"the weights are not those of the encoder in the card: {', '.join(odd[:3])}")
-    for name, tensor in wanted.items():
-        if tensor.shape != weights[name].shape:
-            raise ValueError(
-                f"the weights are not those of the encoder in the card: {name} is {tuple(weights[name].shape)}, not "
-                f"{tuple(tensor.shape)}"
-            )
-
-
-def heads(card: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Iterator[tuple[str, Wire]]:
-    """The heads whose classes may be imported."""
-    for name, about in card["heads"].items():
-        try:
-            module = build(about["node"], Classifier, where=f"loss.{name}", supplied={"sizes": about["sizes"]})
-        except ValueError:
-            continue  # `predict` says what to do
-        prefix = f"{HEADS}{name}/"
-        own = {key.removeprefix(prefix): w for key, w in weights.items() if key.startswith(prefix)}
-        module.load_state_dict(own)
-        wire = Wire(module.eval().scores, None, f"loss.{name}")
-        wire.source = dict(about["source"])
-        yield name, wire
-
-
-def classes_by_target(card: Mapping[str, Any], handed: Mapping[str, Any]) -> dict[str, type]:
-    """The classes that were handed over, by the targets that the card has for them."""
-    found: dict[str, type] = {}
-    for key in ("encoder", "reader"):
-        if key in handed:
-            found[str(card[key].get("_target_"))] = handed[key]
-    losses = handed.get("loss")
-    for name, about in card["heads"].items():
-        if isinstance(losses, Mapping) and name in losses:
-            found[str(about["node"].get("_target_"))] = losses[name]
-    return found

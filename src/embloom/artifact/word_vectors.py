@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,11 +21,22 @@ SHIFT = 1e-3  # keeps 3CosMul from dividing by 0
 Scored = list[tuple[str, float]]
 
 
+class UnknownWordError(KeyError, ValueError):
+    """A word is not in the vocabulary: a missing key as for any mapping, and a mistake with a message for people."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class WordVectors:
     """A vocabulary and its vectors, the most frequent words first.
 
+    What people know from gensim's `KeyedVectors` is here under the same names with the same numbers: `words["film"]`,
+    `"film" in words`, `len`, `most_similar`, `doesnt_match`, `similarity`, `n_similarity`. A word that is only known in
+    lower case is found so.
+
     Args:
-        names: N words (or items).
+        names: N words (or items); of one that is there twice the first counts.
         vectors: (N, D).
 
     Raises:
@@ -33,27 +47,44 @@ class WordVectors:
         if len(names) != len(vectors):
             raise ValueError(f"{len(names)} words do not fit {len(vectors)} vectors")
         self.names, self.vectors = list(names), vectors
-        self.number = {name: number for number, name in enumerate(names)}
+        self.number: dict[str, int] = {}
+        for number, name in enumerate(names):
+            self.number.setdefault(name, number)
         self.search = Neighbors(vectors)
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def __contains__(self, word: str) -> bool:
-        return word in self.number
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __contains__(self, word: object) -> bool:
+        return isinstance(word, str) and (word in self.number or word.lower() in self.number)
+
+    def __getitem__(self, words: str | Sequence[str]) -> Tensor:
+        """The vector of a word, (D,), or those of a list of words, (n, D).
+
+        Raises:
+            KeyError: one is not in the vocabulary.
+        """
+        return self.vectors[self.find(words) if isinstance(words, str) else [self.find(word) for word in words]]
+
+    def __repr__(self) -> str:
+        first = ", ".join(self.names[:5]) + (", ..." if len(self) > 5 else "")
+        return f"{len(self):,} words, {self.vectors.shape[1]} numbers each: {first}"
 
     def find(self, word: str) -> int:
         """The row of a word; lower-cased, where only that is known.
 
         Raises:
-            ValueError: it is not in the vocabulary; the message gives the nearest spellings.
+            ValueError: it is not in the vocabulary; the message gives the nearest spellings. It is a `KeyError`, too.
         """
         for spelling in (word, word.lower()):
             if spelling in self.number:
                 return self.number[spelling]
         near = difflib.get_close_matches(word.lower(), self.names[:SPELLINGS], n=5, cutoff=0.6)
         hint = f"the nearest spellings there are {', '.join(near)}" if near else "and nothing is spelled like it"
-        raise ValueError(f"'{word}' is not in the vocabulary of {len(self):,}; {hint}")
+        raise UnknownWordError(f"'{word}' is not in the vocabulary of {len(self):,}; {hint}")
 
     def vector(self, word: str) -> Tensor:
         """(D,)."""
@@ -62,6 +93,56 @@ class WordVectors:
     def similarity(self, one: str, other: str) -> float:
         """The cosine of two words."""
         return float(self.search.rows[self.find(one)] @ self.search.rows[self.find(other)])
+
+    def n_similarity(self, some: Sequence[str], others: Sequence[str]) -> float:
+        """The cosine of the means of two lists of words.
+
+        Raises:
+            ValueError: a list is empty, or a word is not in the vocabulary.
+        """
+        if not len(some) or not len(others):
+            raise ValueError("n_similarity takes two lists of at least one word each")
+        one, other = (self[[words] if isinstance(words, str) else words].float().mean(0) for words in (some, others))
+        return float(F.cosine_similarity(one, other, dim=0))
+
+    def most_similar(self, positive: Any = None, negative: Any = None, topn: int = 10) -> Scored:
+        """The words nearest to the mean of some, each of length 1, less others: `most_similar("film")`,
+        `most_similar(positive=["king", "woman"], negative=["man"])`. Words of the question are no answers.
+
+        Args:
+            positive: a word, a vector (D,), a pair of either with a weight, or a list of these.
+            negative: likewise, what counts against; a weight that is given counts as it is, as in gensim.
+            topn: how many.
+
+        Raises:
+            ValueError: there is no word to begin with, or one is not in the vocabulary.
+        """
+        signed = [(item, 1.0) for item in listed(positive)] + [(item, -1.0) for item in listed(negative)]
+        if not signed:
+            raise ValueError("most_similar needs a word: positive=..., negative=... or both")
+        rows, query = [], torch.zeros(self.vectors.shape[1])
+        for item, sign in signed:
+            thing, weight = item if isinstance(item, tuple) and len(item) == 2 else (item, sign)
+            if isinstance(thing, str):
+                rows.append(self.find(thing))
+                query += weight * self.search.rows[rows[-1]]
+            else:
+                query += weight * torch.as_tensor(np.asarray(thing), dtype=torch.float32)
+        return self._nearest(query, rows, topn) if topn > 0 and len(set(rows)) < len(self) else []
+
+    def doesnt_match(self, words: Sequence[str]) -> str:
+        """The word that does not go with the others; those that are unknown are left out, with a warning.
+
+        Raises:
+            ValueError: none is known.
+        """
+        words = words.split() if isinstance(words, str) else words
+        known = [word for word in words if word in self]
+        if not known:
+            raise ValueError("doesnt_match takes words of the vocabulary, and none of these is in it")
+        if left := [word for word in words if word not in self]:
+            warnings.warn(f"not in the vocabulary, and left out: {', '.join(left)}", stacklevel=2)
+        return min(self.to_the_mean(known), key=lambda pair: pair[1])[0]
 
     def neighbors(self, word: str, top: int = 10) -> Scored:
         """The words nearest to one, with their cosines."""
@@ -108,14 +189,27 @@ class WordVectors:
         """
         if len(words) < 3:
             raise ValueError("to find the one that does not belong takes three words or more")
+        return sorted(self.to_the_mean(words), key=lambda pair: pair[1])
+
+    def to_the_mean(self, words: Sequence[str]) -> Scored:
+        """The words with their cosines to the average direction of all."""
         rows = self.search.rows[[self.find(word) for word in words]]
         score = rows @ F.normalize(rows.sum(0), dim=0)
-        return sorted(zip(words, score.tolist(), strict=True), key=lambda pair: pair[1])
+        return list(zip(words, score.tolist(), strict=True))
 
     def _nearest(self, query: Tensor, without: Sequence[int], top: int) -> Scored:
         values, rows = self.search.nearest(query, top, without)
         pairs = zip(values[0].tolist(), rows[0].tolist(), strict=True)
         return [(self.names[row], value) for value, row in pairs]
+
+
+def listed(items: Any) -> list[Any]:
+    """One thing or several, as a list."""
+    if items is None:
+        return []
+    one = isinstance(items, (str, tuple)) or (hasattr(items, "ndim") and items.ndim == 1)
+    pair = isinstance(items, tuple) and not (len(items) == 2 and isinstance(items[1], (int, float)))
+    return list(items) if pair or not one else [items]
 
 
 def cosines(rows: Tensor, chosen: Sequence[int]) -> Tensor:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from embloom.assembly import own
-from embloom.commands.opening import own_option
+from embloom.commands.opening import names_option, own_option
 from embloom.comparison.collect import Recorded, folders, read
 from embloom.files.atomic import write_whole
 
@@ -30,18 +32,20 @@ def compare(arguments: list[str]) -> None:
         prog="embloom compare",
         description="Which settings differ, then probes, then losses where they can be compared.",
     )
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders, folders of runs, patterns; "
-                        "and dataset.root=... where the data of the maps has moved")  # fmt: skip
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders, folders of runs, files of vectors, "
+                        "patterns; dataset.root=... where the data of the maps has moved; 'probe=[analogies]' and "
+                        "probe.analogies.path=... to measure vectors by")  # fmt: skip
     out = parser.add_mutually_exclusive_group()
     out.add_argument("--csv", action="store_true", help="print CSV instead of tables")
     out.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--html", metavar="FILE", help="also write a page with maps, curves and similarities")
     parser.add_argument("--sort", metavar="NAME", help="a metric or setting to sort by (default: the first probe)")
     add_map_options(parser)
+    add_file_options(parser)
     options = parser.parse_intermixed_args(arguments)
     from embloom.comparison.table import Comparison, print_comparison
 
-    runs, overrides = selected(options.runs)
+    runs, overrides = selected(options)
     comparison = Comparison(runs, options.sort)
     target = checked_target(options.html) if options.html else None
     methods = checked_methods(options)
@@ -81,14 +85,16 @@ def draw(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="embloom map", description="Draws the embedding of one run: map.png and map.html in its folder."
     )
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run folder; and dataset.root=... if the data moved")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run folder, or a file of vectors; and "
+                        "dataset.root=... if the data moved")  # fmt: skip
     parser.add_argument("--out", metavar="FILE", help="FILE.png and FILE.html instead of RUN/map")
     add_map_options(parser)
+    add_file_options(parser)
     options = parser.parse_intermixed_args(arguments)
-    runs, overrides = selected(options.runs)
+    runs, overrides = selected(options)
     if len(runs) != 1:
         raise ValueError(f"embloom map draws one run, and these are {len(runs)}: use embloom compare ... --html FILE")
-    out = options.out.removesuffix(".png").removesuffix(".html") if options.out else str(runs[0].folder / "map")
+    out = options.out.removesuffix(".png").removesuffix(".html") if options.out else beside(runs[0])
     targets = [checked_target(f"{out}.{kind}") for kind in ("png", "html")]
     methods = checked_methods(options)
     from embloom.comparison.plot import plot
@@ -117,28 +123,71 @@ def add_map_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--maps", default=MAPS, help=f"of pca, tsne, umap (default {MAPS})")
 
 
-def selected(arguments: Sequence[str]) -> tuple[list[Recorded], dict[str, Any]]:
-    """The runs, and the overrides of their datasets.
+def add_file_options(parser: argparse.ArgumentParser) -> None:
+    """What goes with files of vectors."""
+    names_option(parser)
+    parser.add_argument(
+        "--labels", metavar="FILE", help="a CSV file whose first column is names of vectors, each other one a label"
+    )
+
+
+def beside(run: Recorded) -> str:
+    """Where a map is written: into a run's folder, or beside a file of vectors."""
+    return str(run.folder / "map") if run.vectors is None else f"{run.folder.with_suffix('')}.map"
+
+
+def selected(options: argparse.Namespace) -> tuple[list[Recorded], dict[str, Any]]:
+    """The runs and files of vectors, measured as asked, and the overrides of the runs' datasets.
 
     Raises:
         ValueError: an argument is neither.
     """
     overrides: dict[str, Any] = {}
-    places = []
-    for argument in arguments:
+    places, probes = [], []
+    for argument in options.runs:
         match = DATA_OVERRIDE.fullmatch(argument)
         # A folder of a sweep may be called so.
         if match and not Path(argument).exists():
             overrides[match[1]] = yaml.safe_load(match[2])
+        elif argument.startswith(("probe=", "probe.")) and not Path(argument).exists():
+            probes.append(argument)
         else:
             places.append(argument)
     if not places:
         raise ValueError("name at least one run: see them with embloom runs")
-    runs = [read(folder) for folder in folders(places)]
+    runs = read_places(places, probes, options)
     for key in overrides:
         if not any(key in run.config["dataset"] for run in runs):
             raise ValueError(f"dataset.{key}: none of the runs has such a setting")
     return runs, overrides
+
+
+def read_places(places: Sequence[str], probes: Sequence[str], options: argparse.Namespace) -> list[Recorded]:
+    """What is compared; torch is imported where there are vectors to read or to measure."""
+    if not probes and not options.names and not options.labels and not any(map(has_files, places)):
+        return [read(folder) for folder in folders(places)]
+    from embloom.comparison.from_files import entries, measure
+
+    runs = entries(places, options.names, options.labels, say)
+    measure(runs, asked_probes(probes, options.config_dir) if probes else None, say)
+    return runs
+
+
+def has_files(place: str) -> bool:
+    """Whether a place is a file of vectors, or a pattern of such."""
+    return Path(place).is_file() or (not Path(place).exists() and any(map(os.path.isfile, glob(place))))
+
+
+def asked_probes(overrides: Sequence[str], config_dir: str | None) -> dict[str, Any]:
+    """The probes that overrides choose, as for a training.
+
+    Raises:
+        ValueError: there is no such probe or setting.
+    """
+    from embloom.assembly.compose import composed, plain
+
+    chosen = plain(composed([*overrides], [config_dir] if config_dir else []))["probe"]
+    return dict(chosen or {})
 
 
 def checked_target(name: str) -> Path:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from embloom.artifact.extractor import Extractor
 from embloom.artifact.readers.base import Inputs
-from embloom.artifact.vector_files import write_vectors, writer_for
+from embloom.artifact.vector_writing import write_vectors, writer_for
 from embloom.assembly.parameters import positive_integers
 from embloom.commands.opening import opened, own_option
 

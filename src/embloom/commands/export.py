@@ -13,23 +13,26 @@ import torch
 from torch import Tensor, nn
 
 from embloom.artifact.embedding import Embedding
-from embloom.artifact.vector_files import parts_of, write_vectors
-from embloom.commands.opening import opened, own_option
+from embloom.artifact.vector_writing import parts_of, write_vectors
+from embloom.artifact.vectors import Vectors
+from embloom.commands.opening import names_option, opened, own_option, read_vectors
 from embloom.files.atomic import write_whole
 from embloom.files.word2vec import write_word2vec
 
 OPSET = 20
-Export = Callable[[Embedding, Path, list[str]], None]
+Source = Embedding | Vectors
+Export = Callable[[Any, Path, list[str]], None]
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     made = argparse.ArgumentParser("embloom export", description=__doc__)
-    made.add_argument("run", metavar="RUN", help="a run folder, or its embeddings/")
+    made.add_argument("run", metavar="RUN", help="a run folder, its embeddings/, or a file of vectors")
     made.add_argument("--to", required=True, choices=FORMATS, help="the format")
     made.add_argument("--output", "-o", type=Path, help="the file (projector: the folder); default: RUN/exports/...")
     made.add_argument("--layer", action="append", help="which table, or for onnx and torch which layers (embedding)")
     own_option(made)
+    names_option(made)
     return made
 
 
@@ -40,20 +43,33 @@ def main(arguments: list[str]) -> None:
         ValueError: the embedding has nothing that the format can hold.
     """
     options = parser().parse_args(arguments)
-    embedding = opened(options.run, options.config_dir)
+    embedding: Source
     export, name = FORMATS[options.to]
+    if Path(options.run).is_file():
+        if export in (to_onnx, to_torch):
+            raise ValueError(f"--to {options.to}: {options.run} is a file of vectors, without an encoder")
+        if options.output is None:
+            raise ValueError(f"name the file to write: --output {name}")
+        if options.output.exists() and options.output.samefile(options.run):
+            raise ValueError(f"--output {options.output} is the file that is read: choose another name")
+        embedding = read_vectors(options.run, options.names)
+    else:
+        embedding = opened(options.run, options.config_dir)
     output = options.output or Path(options.run) / "exports" / name
     output.parent.mkdir(parents=True, exist_ok=True)
     export(embedding, output, options.layer or [])
     print(f"{options.to}: {output}")
 
 
-def table_of(embedding: Embedding, layers: Sequence[str]) -> tuple[str, list[str], Tensor]:
+def table_of(embedding: Source, layers: Sequence[str]) -> tuple[str, list[str], Tensor]:
     """The table that is meant: its name, the names of its rows, and the rows.
 
     Raises:
         ValueError: it has none, or its rows have no names.
     """
+    if isinstance(embedding, Vectors):
+        names = embedding.names or [str(row) for row in range(len(embedding))]
+        return embedding.layer or "vectors", names, embedding.rows
     name = layers[0] if layers else embedding.main_table()
     if name is None or name not in embedding.keys:
         there = ", ".join(embedding.keys) or "none"
@@ -65,15 +81,15 @@ def table_of(embedding: Embedding, layers: Sequence[str]) -> tuple[str, list[str
     return name, embedding.keys[name], embedding.table(name)
 
 
-def to_word2vec(embedding: Embedding, path: Path, layers: list[str]) -> None:
+def to_word2vec(embedding: Source, path: Path, layers: list[str]) -> None:
     """Text, or binary where the name ends in .bin; gensim reads both."""
     _, keys, rows = table_of(embedding, layers)
     write_word2vec(path, keys, rows, binary=".bin" in path.suffixes)
 
 
-def to_safetensors(embedding: Embedding, path: Path, layers: list[str]) -> None:
+def to_safetensors(embedding: Source, path: Path, layers: list[str]) -> None:
     """The table with its row names as metadata; without a table the encoder's weights."""
-    if embedding.keys or layers:
+    if isinstance(embedding, Vectors) or embedding.keys or layers:
         to_vectors(embedding, path, layers)
         return
     weights = {name: tensor.contiguous() for name, tensor in embedding.encoder.state_dict().items()}
@@ -82,23 +98,24 @@ def to_safetensors(embedding: Embedding, path: Path, layers: list[str]) -> None:
     write_whole(path, lambda file: file.write(content))
 
 
-def to_vectors(embedding: Embedding, path: Path, layers: list[str]) -> None:
+def to_vectors(embedding: Source, path: Path, layers: list[str]) -> None:
     """The table, in the format of the file's name."""
     name, keys, rows = table_of(embedding, layers)
-    about = {"content_hash": embedding.card["content_hash"], "layer": name}
+    about = {"content_hash": embedding.content_hash, "layer": name}
     write_vectors(path, parts_of(keys, rows.float().cpu()), about)
 
 
-def to_npz(embedding: Embedding, path: Path, layers: list[str]) -> None:
+def to_npz(embedding: Source, path: Path, layers: list[str]) -> None:
     """numpy: `keys` and `vectors` of the table; without a table the encoder's weights by name."""
-    arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in embedding.encoder.state_dict().items()}
-    if embedding.keys or layers:
+    if isinstance(embedding, Vectors) or embedding.keys or layers:
         _, keys, rows = table_of(embedding, layers)
-        arrays = {"keys": np.array(keys, dtype=np.str_), "vectors": rows.numpy()}
+        arrays: dict[str, Any] = {"keys": np.array(keys, dtype=np.str_), "vectors": rows.numpy()}
+    else:
+        arrays = {name: tensor.numpy() for name, tensor in embedding.encoder.state_dict().items()}
     write_whole(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
 
 
-def to_projector(embedding: Embedding, path: Path, layers: list[str]) -> None:
+def to_projector(embedding: Source, path: Path, layers: list[str]) -> None:
     """A folder for TensorBoard's projector; its vectors.tsv and metadata.tsv also load at projector.tensorflow.org."""
     name, keys, rows = table_of(embedding, layers)
     path.mkdir(parents=True, exist_ok=True)

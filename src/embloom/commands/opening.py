@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from embloom.files.sweep import Sweep
 
 if TYPE_CHECKING:
     from embloom.artifact.embedding import Embedding
+    from embloom.artifact.vectors import Vectors
+    from embloom.artifact.word_vectors import WordVectors
 
 
 def own_option(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +36,43 @@ def opened(run: str, config_dir: str | None) -> Embedding:
         return load(run, config_dir)
     except ValueError as error:
         raise ValueError(f"{error}{advice(run, config_dir, str(error))}") from error
+
+
+def names_option(parser: argparse.ArgumentParser) -> None:
+    """`--names`, for every command that takes files of vectors."""
+    parser.add_argument(
+        "--names", metavar="FILE", action="append", default=[],
+        help="a file with a name a line, for vectors that have none (.npy); again for another file",
+    )  # fmt: skip
+
+
+def read_vectors(path: str, names: Sequence[str] = ()) -> Vectors:
+    """Vectors from a file; what is odd about it is said.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    from embloom.artifact.vector_files import read_vector_file
+
+    if len(names) > 1:
+        raise ValueError(f"--names {' --names '.join(names)}: one file of vectors takes one file of names")
+    found = read_vector_file(path, next(iter(names), None))
+    for note in found.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return found
+
+
+def words_at(place: str, config_dir: str | None, names: Sequence[str]) -> WordVectors:
+    """The words of a run, or of a file of vectors.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if Path(place).is_file():
+        return read_vectors(place, names).words
+    if names:
+        raise ValueError(f"--names {names[0]}: the rows of a run have names; it is for files of vectors")
+    return opened(place, config_dir).words
 
 
 def advice(run: str, config_dir: str | None, message: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from embloom.errors import message_for
 
 if TYPE_CHECKING:
     from embloom.artifact.embedding import Embedding
+    from embloom.artifact.vectors import Vectors
     from embloom.comparison.best import Best
     from embloom.comparison.table import Comparison
 
@@ -222,21 +224,51 @@ def runs(folder: PathLike = "outputs") -> list[dict[str, Any]]:
     return found
 
 
-def compare(*places: PathLike, sort: str | None = None) -> Comparison:
+def read_vectors(path: PathLike, names: PathLike | Sequence[str] | None = None, layer: str | None = None) -> Vectors:
+    """Vectors of any program, with `.words` for questions by name and `.neighbors`; see `docs/reuse.md`.
+
+    Args:
+        path: word2vec (text or binary), GloVe, fastText's `.vec`, `.npy`, `.npz`, CSV, Parquet or safetensors.
+        names: of the rows, where the file has none: a list, or a file with a name a line.
+        layer: which tensor, where the file has several.
+
+    Raises:
+        ValueError: it cannot be read; where a line is wrong, the message has it.
+
+    Example:
+        >>> embloom.read_vectors("glove.6B.300d.txt").words.similarity("film", "movie")
+    """
+    from embloom.artifact.vector_files import read_vector_file
+
+    with said():
+        found = read_vector_file(path, names, layer)
+    for note in found.notes:
+        warnings.warn(note, stacklevel=2)
+    return found
+
+
+def compare(
+    *places: PathLike, sort: str | None = None, names: PathLike | None = None, labels: PathLike | None = None
+) -> Comparison:
     """Compares runs, as `embloom compare` does; `.records()` of the result is what pandas takes.
 
     Args:
-        places: run folders, folders of runs, patterns.
+        places: run folders, folders of runs, files of vectors, patterns.
         sort: a metric or a setting.
+        names: a file with a name a line, for vectors that have none.
+        labels: a CSV file whose first column is names of vectors, each other one a label.
 
     Raises:
         ValueError: there is no run, or nothing of that name to sort by.
     """
-    from embloom.comparison.collect import folders, read
+    from embloom.comparison.from_files import entries, measure
     from embloom.comparison.table import Comparison
 
     with said():
-        return Comparison([read(folder) for folder in folders([str(place) for place in places])], sort)
+        named = [] if names is None else [str(names)]
+        runs = entries([str(place) for place in places], named, None if labels is None else str(labels), warnings.warn)
+        measure(runs, None, warnings.warn)
+        return Comparison(runs, sort)
 
 
 def best(*places: PathLike, by: str | None = None) -> Best:

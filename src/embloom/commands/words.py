@@ -1,4 +1,4 @@
-"""The commands that question a run's words: `embloom neighbors`, `analogy`, `midpoint` and `outlier`."""
+"""The commands that question words: `embloom analogy`, `midpoint` and `outlier`; see `neighbors` too."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ import argparse
 from collections.abc import Sequence
 
 from embloom.assembly.parameters import positive_integers
-from embloom.commands.opening import opened, own_option
+from embloom.commands.opening import names_option, own_option, words_at
 
 EXAMPLES = {
-    "neighbors": ("the words nearest to one", "RUN king --top 10"),
     "analogy": ("answers to an analogy", "RUN king - man + woman"),
     "midpoint": ("the words nearest to the average of some", "RUN king queen"),
-    "outlier": ("which word does not belong", "RUN breakfast cereal dinner lunch"),
+    "outlier": ("which word does not belong", "RUN king queen prince kitten"),
 }
 
 
 def ask(command: str, arguments: list[str]) -> None:
-    """Runs one of the four.
+    """Runs one of the three.
 
     Raises:
         ValueError: the run has no words, or one that is asked for is not in its vocabulary.
     """
     options = parser(command).parse_args(arguments)
     positive_integers(**{"--top": vars(options).get("top", 1)})
-    words = opened(options.run, options.config_dir).words
+    words = words_at(options.run, options.config_dir, options.names)
     if command == "outlier":
         scores = words.outlier(options.words)
         print(f"{scores[0][0]} does not belong; cosines to the average:")
@@ -32,8 +31,6 @@ def ask(command: str, arguments: list[str]) -> None:
         positive, negative = signed(options.words)
         scores = words.analogy(positive, negative, options.top, options.method)
     else:
-        if command == "neighbors" and len(options.words) > 1:
-            raise ValueError(f"neighbors takes one word; for several: embloom midpoint RUN {' '.join(options.words)}")
         scores = words.midpoint(options.words, options.top)
     width = max(len(name) for name, _ in scores)
     for name, score in scores:
@@ -46,9 +43,10 @@ def parser(command: str) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         f"embloom {command}", description=says, epilog=f"example: embloom {command} {example}"
     )
-    made.add_argument("run", metavar="RUN", help="a run folder, or its embeddings/")
+    made.add_argument("run", metavar="RUN", help="a run folder, its embeddings/, or a file of vectors")
     made.add_argument("words", metavar="WORD", nargs="+")
     own_option(made)
+    names_option(made)
     if command != "outlier":
         made.add_argument("--top", type=int, default=10, help="how many answers (10)")
     if command == "analogy":

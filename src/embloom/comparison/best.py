@@ -10,6 +10,7 @@ from typing import Any
 from embloom.comparison.collect import Row, loss_groups
 from embloom.comparison.differences import Difference, Seeds, all_pairs, mean_of, turned, variance
 from embloom.comparison.table import Comparison, is_loss, lower_is_better, number
+from embloom.startup import option
 
 
 @dataclass
@@ -113,11 +114,13 @@ def chosen(comparison: Comparison, by: str | None) -> str:
     scores = [*comparison.probes, *comparison.scores, *(tag for tag in comparison.tags if is_loss(tag))]
     if by is None:
         if not scores:
-            raise ValueError("none of the runs has a probe or a score yet: see their states with embloom runs")
+            none = "none of the runs has a probe or a score yet: see their states with embloom runs"
+            raise ValueError("\n".join([none, *comparison.left_out()]))
         return scores[0]
     fits = [tag for tag in comparison.tags if by == tag or tag.endswith("/" + by)]
     if not fits:
-        raise ValueError(f"--by {by}: no run has such a metric; available: {', '.join(comparison.tags) or 'none yet'}")
+        available = f"no run has such a metric; available: {', '.join(comparison.tags) or 'none yet'}"
+        raise ValueError("\n".join([f"{option('by', by)}: {available}", *comparison.left_out()]))
     return fits[0]
 
 

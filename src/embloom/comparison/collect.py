@@ -10,12 +10,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from embloom.files.coverage import well_known
 from embloom.files.naming import short
 from embloom.files.run_config import read_config
 from embloom.files.run_folder import find_runs, is_locked
 from embloom.files.run_state import RunState, printable, read_state
+
+if TYPE_CHECKING:
+    from embloom.artifact.vectors import Vectors
 
 NAMED = ("dataset", "encoder", "loss")
 NOT_THE_MODEL = ("callbacks", "probe", "logger")
@@ -31,6 +35,7 @@ class Recorded:
         config: its whole configuration.
         settings: the configuration flat, with the names of dataset, encoder and loss.
         name: what tells it apart from the others of a comparison.
+        vectors: what a file holds that stands beside the runs; `folder` is that file then.
     """
 
     folder: Path
@@ -38,6 +43,7 @@ class Recorded:
     config: dict[str, Any]
     settings: dict[str, Any]
     name: str = ""
+    vectors: Vectors | None = None
 
     @property
     def locations(self) -> list[str]:
@@ -55,8 +61,9 @@ class Recorded:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The final metrics by tag; empty where the run did not end."""
-        return self.state.metrics
+        """The final metrics by tag; empty where the run did not end. Without scores on questions that its vocabulary
+        barely knows, see `coverage`."""
+        return well_known(self.state.metrics)
 
 
 @dataclass
@@ -118,6 +125,10 @@ def differing(runs: Sequence[Recorded]) -> list[str]:
 
     What follows from another choice (the layers that only one encoder has) is not listed again.
     """
+    trained = [run for run in runs if run.vectors is None]
+    if len(trained) < len(runs):  # nobody knows how the vectors of a file were trained
+        named = [key for key in NAMED if len({_text(run.settings[key]) for run in runs}) > 1]
+        return [*named, *(key for key in (differing(trained) if trained else []) if key not in named)]
     keys = dict.fromkeys(key for run in runs for key in run.settings)
     return sorted((key for key in keys if _differs(key, runs)), key=lambda key: _order(key, list(keys)))
 
@@ -165,7 +176,7 @@ def rows(runs: Sequence[Recorded]) -> list[Row]:
         row.settings = {key: row.runs[0].settings[key] for key in shown if key in row.runs[0].settings}
     needed = _needed(found, shown)
     for row in found:
-        row.name = named(row.settings, needed)
+        row.name = row.runs[0].state.encoder if row.runs[0].vectors else named(row.settings, needed)
     _name_runs(found)
     return found
 

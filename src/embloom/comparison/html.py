@@ -49,7 +49,7 @@ def page(
         problems: what could not be shown, and why.
         say: is told what is being computed.
     """
-    notes: list[str] = list(problems)
+    notes: list[str] = [*problems, *comparison.left_out()]
     data = {
         "title": title(comparison),
         "made": f"{time.strftime('%Y-%m-%d %H:%M')} with embloom {__version__}",

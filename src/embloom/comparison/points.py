@@ -13,9 +13,11 @@ from torch import Tensor
 from embloom.artifact.embedding import Embedding, load
 from embloom.artifact.extractor import pooled
 from embloom.artifact.saving import is_names
+from embloom.artifact.vectors import Vectors
 from embloom.assembly.build import build
 from embloom.assembly.own import folders_in_use
 from embloom.comparison.collect import Recorded
+from embloom.comparison.from_files import classes_of
 from embloom.data.base import Dataset
 from embloom.data.samples import Label, sampled
 from embloom.files.run_state import with_config_dirs
@@ -94,6 +96,9 @@ class Gatherer:
         tables: list[Rows] = []
         for run in runs:
             try:
+                if run.vectors is not None:
+                    tables.append(rows_of_file(run, run.vectors))
+                    continue
                 embedding = load(run.folder)
                 if self.layer not in embedding.layers:
                     raise ValueError(f"there is no layer '{self.layer}'; available: {', '.join(embedding.layers)}")
@@ -140,6 +145,12 @@ class Gatherer:
             dataset.setup("fit")
             self.datasets[key] = dataset
         return self.datasets[key]
+
+
+def rows_of_file(run: Recorded, vectors: Vectors) -> Rows:
+    """The rows of a file, called by their numbers where they have no names."""
+    known = {label: (found.names, found.codes.tolist()) for label, found in classes_of(vectors).items()}
+    return Rows(run, vectors.names or [str(row) for row in range(len(vectors))], finite(vectors.rows), known)
 
 
 def finite(vectors: Tensor) -> Tensor:

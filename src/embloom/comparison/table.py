@@ -18,8 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from embloom.comparison.collect import Recorded, Row, differing, loss_groups, rows, shown
+from embloom.files.coverage import notes
 from embloom.files.naming import short
 from embloom.files.tables import spreadsheet_safe
+from embloom.startup import option
 
 CHANCE = "probe/chance_"
 MANY = 8  # parts of a probe; beyond that the tables show its mean only, `--csv` and `--json` all
@@ -60,7 +62,8 @@ class Comparison:
         groups = loss_groups(self.rows)
         self.groups = {id(row): number for number, group in enumerate(groups) for row in group}
         self.losses = [(group, _loss_tags(group)) for group in groups if len(group) > 1 and _loss_tags(group)]
-        self.alone = sum(len(group) == 1 for group in groups) if len(groups) > 1 else 0
+        alone = [group for group in groups if len(group) == 1 and group[0].runs[0].vectors is None]
+        self.alone = len(alone) if len(groups) > 1 else 0
 
     def _chance(self) -> dict[str, float]:
         """Where all runs agree: they saw the same labels."""
@@ -73,6 +76,10 @@ class Comparison:
                 found[tag.removeprefix(CHANCE)] = values.pop()
         return found
 
+    def left_out(self) -> list[str]:
+        """What is no score, as its questions are barely known, a line a run."""
+        return notes((run.name, run.state.metrics) for run in self.runs)
+
     def chance_of(self, tag: str) -> float | None:
         """The level of chance of a probe, if it is known."""
         return self.chance.get(tag.partition("_")[2]) if tag.startswith("probe/") else None
@@ -84,21 +91,23 @@ class Comparison:
             there = [*self.tags, *self.keys]
             fits = [name for name in there if wanted == name or name.endswith(("/" + wanted, "." + wanted))]
             if not fits:
-                raise ValueError(f"--sort {wanted}: there is no such metric or setting; available: {', '.join(there)}")
+                available = f"there is no such metric or setting; available: {', '.join(there)}"
+                raise ValueError(f"{option('sort', wanted)}: {available}")
             by = fits[0]
         if by in self.keys:
             self.rows.sort(key=lambda row: _setting_order(row.settings.get(by)))
         elif by:
             sign = 1 if lower_is_better(by) else -1
             self.rows.sort(key=lambda row: sign * mean if (mean := summary(row, by)[0]) == mean else math.inf)
-        if wanted is None:
+        if wanted is None and all(run.vectors is None for run in self.runs):
             # Scores on other data are no competition.
             self.rows.sort(key=lambda row: row.runs[0].state.dataset)
         return by
 
     def as_json(self, **more: Any) -> str:
         """Everything, for programs."""
-        return json.dumps({"settings": self.keys, "chance": self.chance, "rows": self.records(), **more}, indent=2)
+        about = {"settings": self.keys, "chance": self.chance, "left_out": self.left_out()}
+        return json.dumps({**about, "rows": self.records(), **more}, indent=2)
 
     def records(self) -> list[dict[str, Any]]:
         """A record for each row, best first."""
@@ -203,6 +212,8 @@ def print_comparison(comparison: Comparison) -> None:
             "data is their own, so the numbers cannot be compared\n",
             style="dim",
         )
+    for line in comparison.left_out():
+        console.print(escape(line), style="dim", soft_wrap=True)
     for place, row in enumerate(comparison.rows, 1):
         for run in row.runs:
             state = "" if run.state.state == "finished" else f"  ({run.state.state} {run.state.reason})".rstrip()

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from embloom.files.coverage import MARK, barely_known
 from embloom.files.run_state import CONFIG, STATE, printable, read_state, resume_command
 
 # Probes that describe an embedding without saying that more is better.
@@ -143,9 +144,11 @@ def row_of(folder: Path) -> dict[str, Any]:
 
 
 def best_probe(metrics: Mapping[str, float]) -> tuple[str, float] | None:
-    """The probe that is the farthest above chance, where that is known; those that are no scores do not count."""
+    """The probe that is the farthest above chance, where that is known; those that are no scores do not count, nor do
+    those of questions that the vocabulary barely knows."""
     probes = {k.removeprefix("probe/"): v for k, v in metrics.items() if k.startswith("probe/")}
-    scores = {k: v for k, v in probes.items() if not k.startswith(NO_SCORES) and "_coverage" not in k}
+    left = {tag.removeprefix("probe/") for tag in barely_known(metrics)}
+    scores = {k: v for k, v in probes.items() if not k.startswith(NO_SCORES) and MARK not in k and k not in left}
 
     def gain(item: tuple[str, float]) -> float:
         chance = probes.get(f"chance_{item[0].partition('_')[2]}", 0.0)
@@ -160,7 +163,7 @@ WRITTEN = (
     "projector_config.pbtxt", "map.png", "map.html", "checkpoints/*.ckpt",
     "embeddings/layers.safetensors", "embeddings/card.json", "projector/*.tsv",
     "projector/sprite.png", "images/*.png", "exports/vectors.*", "exports/encoder.*", "exports/projector/*",
-    "trackers/*.jsonl", "wandb/*", "profile/*",
+    "neighbors/*.safetensors", "trackers/*.jsonl", "wandb/*", "profile/*",
 )  # fmt: skip
 TEMPORARY = re.compile(r"\.(.+)\.\d+")  # what a write that was killed leaves: .last.ckpt.4711
 

@@ -6,30 +6,31 @@ import codecs
 import gzip
 import zlib
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import IO, BinaryIO
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from embloom.files.atomic import write_whole
 from embloom.files.finding import unpacked
+from embloom.files.vector_text import Rows, beginning, is_number, read_lines
 
-Vectors = NDArray[np.float32]
-CHUNK = 4096  # rows that are turned into numbers together
 READ = 1 << 24
 LONGEST_WORD = 1 << 12  # bytes
 MOST_SPACES = 16  # in a word
 MOST_PACKED = 50  # times its size that a packed file may hold
 
 
-def read_vectors(path: str | Path) -> tuple[list[str], Tensor]:
+def read_vectors(path: str | Path, notes: list[str] | None = None) -> tuple[list[str], Tensor]:
     """Reads word2vec text or binary, GloVe or fastText `.vec`, packed with gzip or not, whichever it is.
 
     Of a word that occurs twice the first row stays; those files are sorted by frequency.
+
+    Args:
+        path: the file.
+        notes: is told of words that occur twice.
 
     Returns:
         The words, and their vectors (N, D), float32.
@@ -45,10 +46,15 @@ def read_vectors(path: str | Path) -> tuple[list[str], Tensor]:
         raise ValueError(f"cannot read {path}: {error}") from error
     if not len(words):
         raise ValueError(f"{path} holds no vector")
-    if not np.isfinite(vectors).all():
-        bad = words[int(np.flatnonzero(~np.isfinite(vectors).all(1))[0])]
-        raise ValueError(f"{path}: the vector of '{bad}' is not finite")
-    return _first_of_each(words, vectors)
+    found = _first_of_each(words, vectors)
+    if notes is not None and len(found[0]) < len(words):
+        seen: set[str] = set()
+        twice = next(word for word in words if word in seen or seen.add(word))  # type: ignore[func-returns-value]
+        notes.append(
+            f"{path}: {len(words) - len(found[0]):,} of its {len(words):,} lines are of words that were there before, "
+            f"such as '{twice}'; the first vector of each counts"
+        )
+    return found
 
 
 def write_word2vec(path: str | Path, words: Sequence[str], vectors: Tensor, binary: bool) -> None:
@@ -81,7 +87,7 @@ def write_word2vec(path: str | Path, words: Sequence[str], vectors: Tensor, bina
     write_whole(path, write)
 
 
-def _lines(words: Sequence[str], rows: Vectors, binary: bool) -> Iterator[bytes]:
+def _lines(words: Sequence[str], rows: Rows, binary: bool) -> Iterator[bytes]:
     yield f"{rows.shape[0]} {rows.shape[1]}\n".encode()
     form = " ".join(["%.9g"] * rows.shape[1])
     for word, row in zip(words, rows, strict=True):
@@ -89,14 +95,19 @@ def _lines(words: Sequence[str], rows: Vectors, binary: bool) -> Iterator[bytes]
         yield word.encode() + b" " + numbers + b"\n"
 
 
-def _read(stream: BinaryIO, path: Path) -> tuple[list[str], Vectors]:
+def _read(stream: BinaryIO, path: Path) -> tuple[list[str], Rows]:
     first = stream.readline(READ).removeprefix(codecs.BOM_UTF8)
     fields = first.split()
     if len(fields) != 2 or not all(field.isdigit() for field in fields):
-        dim = len(fields) - 1
-        if dim < 1:
-            raise ValueError(f"{path} holds no vectors: a line is a word and its numbers, as word2vec and GloVe write")
-        return _read_text(stream, path, dim, first)
+        # A word may hold spaces, or be a number itself.
+        numbers = next((i for i, field in enumerate(reversed(fields)) if not is_number(field)), len(fields))
+        dim = min(numbers, len(fields) - 1)
+        if dim < 1 or b"\0" in first:
+            raise ValueError(
+                f"{path}, line 1 ('{beginning(first.rstrip())}'): it holds no vectors: a line is a word and its "
+                "numbers, as word2vec, GloVe and fastText write"
+            )
+        return read_lines(stream, path, dim, first, 1)
     count, dim = int(fields[0]), int(fields[1])
     if dim < 1 or count < 1:
         raise ValueError(f"{path} announces {count} vectors of {dim} numbers")
@@ -106,7 +117,7 @@ def _read(stream: BinaryIO, path: Path) -> tuple[list[str], Vectors]:
     # A binary row has no reason to be a line of text: its word and exactly `dim` numbers.
     sample = stream.read(min(READ, 64 * dim + 4096))
     if _is_text(sample, dim):
-        words, vectors = _read_text(stream, path, dim, sample)
+        words, vectors = read_lines(stream, path, dim, sample, 2)
         if len(words) != count:
             raise ValueError(f"{path} announces {count} vectors and holds {len(words)}: it is damaged or cut short")
         return words, vectors
@@ -117,52 +128,10 @@ def _is_text(sample: bytes, dim: int) -> bool:
     line, newline, _ = sample.partition(b"\n")
     # A sample of a long line ends within a number.
     fields = line.rstrip().rsplit(b" ", dim)[1:] if newline else line.split()[1:-1]
-    return b"\0" not in line and len(fields) > 0 and all(map(_is_number, fields))
+    return b"\0" not in line and len(fields) > 0 and all(map(is_number, fields))
 
 
-def _is_number(field: bytes) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
-
-
-def _read_text(stream: BinaryIO, path: Path, dim: int, begun: bytes) -> tuple[list[str], Vectors]:
-    """Lines of a word and `dim` numbers; `begun` has been read from the stream already."""
-    words: list[str] = []
-    parts: list[Vectors] = []
-    lines = _text_lines(stream, begun)
-    while chunk := list(islice(lines, CHUNK)):
-        numbers: list[bytes] = []
-        for line in chunk:
-            # From the right: a word of GloVe's may hold spaces.
-            word, *values = line.rstrip().rsplit(b" ", dim)
-            if len(values) != dim:
-                shown = line[:40].decode(errors="replace")
-                raise ValueError(f"{path}, vector {len(words) + 1} ('{shown}...'): it has not {dim} numbers")
-            words.append(word.decode(errors="replace"))
-            numbers += values
-        try:
-            parts.append(np.array(numbers).astype(np.float32).reshape(-1, dim))
-        except ValueError as error:
-            raise ValueError(f"{path}, among vectors {len(words) - len(chunk) + 1} to {len(words)}: {error}") from error
-    return words, np.concatenate(parts) if parts else np.zeros((0, dim), np.float32)
-
-
-def _text_lines(stream: BinaryIO, begun: bytes) -> Iterator[bytes]:
-    """Lines that are not empty."""
-    *whole, rest = begun.split(b"\n")
-    yield from (line for line in whole if line.strip())
-    for line in stream:
-        line, rest = rest + line, b""
-        if line.strip():
-            yield line
-    if rest.strip():
-        yield rest
-
-
-def _read_binary(stream: BinaryIO, path: Path, count: int, dim: int, data: bytes) -> tuple[list[str], Vectors]:
+def _read_binary(stream: BinaryIO, path: Path, count: int, dim: int, data: bytes) -> tuple[list[str], Rows]:
     """Records of a word, a space and `dim` little-endian floats, perhaps with a newline between them."""
     words: list[str] = []
     vectors = np.zeros((count, dim), np.float32)  # the system gives memory only to what is written
@@ -181,6 +150,9 @@ def _read_binary(stream: BinaryIO, path: Path, count: int, dim: int, data: bytes
         vectors[len(words)] = np.frombuffer(data, "<f4", dim, space + 1)
         words.append(data[place:space].lstrip(b"\n").decode(errors="replace"))
         place = space + 1 + size
+    if not np.isfinite(vectors).all():
+        bad = int((~np.isfinite(vectors).all(1)).argmax())
+        raise ValueError(f"{path}, vector {bad + 1}: the vector of '{words[bad]}' is not finite")
     return words, vectors
 
 
@@ -202,7 +174,7 @@ def _end_of_word(data: bytes, place: int, size: int, last: bool) -> int | None:
     return None
 
 
-def _first_of_each(words: list[str], vectors: Vectors) -> tuple[list[str], Tensor]:
+def _first_of_each(words: list[str], vectors: Rows) -> tuple[list[str], Tensor]:
     first: dict[str, int] = {}
     for number, word in enumerate(words):
         first.setdefault(word, number)

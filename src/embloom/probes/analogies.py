@@ -33,6 +33,8 @@ class Analogies(Probe):
         ValueError: the file is missing or holds something else, or a method is unknown.
     """
 
+    of_tables = True
+
     def __init__(
         self,
         path: str | None = None,

@@ -139,9 +139,11 @@ class Probe(ABC):
 
     Attributes:
         layers: which layers it asks about, see `Frozen.layers`.
+        of_tables: whether tables of named rows are all that it asks about, so that it measures vectors from a file too.
     """
 
     layers: str | Sequence[str] = "all"
+    of_tables: bool = False
 
     def check(self, encoder: Encoder) -> None:
         """Before training: raises a ValueError where it does not fit the encoder."""

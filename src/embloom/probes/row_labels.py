@@ -27,6 +27,8 @@ class RowLabels(Probe):
         ValueError: an option is out of range.
     """
 
+    of_tables = True
+
     def __init__(self, k: int = 5, held_out: float = 0.3, split_seed: int = 0) -> None:
         self.knn, self.linear = KNN(k, "cosine", "rows"), Linear(penalty=1e-3, layers="rows")
         numbers(above=0, below=1, held_out=held_out)

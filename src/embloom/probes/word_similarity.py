@@ -27,6 +27,8 @@ class WordSimilarity(Probe):
         ValueError: a file is missing or holds something else.
     """
 
+    of_tables = True
+
     def __init__(self, path: str | Sequence[str], layer: str = "embedding") -> None:
         paths = [path] if isinstance(path, str) else list(path)
         try:

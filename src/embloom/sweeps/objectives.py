@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from embloom.files.coverage import well_known
 from embloom.files.run_folder import NO_SCORES
 
 
@@ -43,7 +44,7 @@ def is_error(tag: str) -> bool:
 
 def scores(metrics: Iterable[Mapping[str, float]]) -> list[str]:
     """The probes that say that one embedding is better than another, in the order of the runs' own."""
-    tags = dict.fromkeys(tag for found in metrics for tag in found if tag.startswith("probe/"))
+    tags = dict.fromkeys(tag for found in metrics for tag in well_known(found) if tag.startswith("probe/"))
     return [tag for tag in tags if not tag.removeprefix("probe/").startswith(NO_SCORES) and "_coverage" not in tag]
 
 

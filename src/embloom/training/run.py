@@ -14,6 +14,7 @@ from embloom.assembly.checks import problems
 from embloom.assembly.compose import Composed
 from embloom.files.atomic import write_whole
 from embloom.files.checkpoint import BEST, newest_good, read_checkpoint
+from embloom.files.coverage import barely_known, told
 from embloom.files.run_config import write_config
 from embloom.files.run_folder import claim, clear_temporary, held_already, locked, unclaim
 from embloom.files.run_state import CONFIG, RunState, read_state, resume_command
@@ -257,8 +258,9 @@ class Run:
         failed = [f"probe {name} failed: {why}" for name, why in found.failed.items()]
         self.end("finished", "; ".join([*filter(None, (c.ended for c in self.callbacks.values())), *failed]))
         if self.sweep is None:  # which ends with a table of them
+            left = barely_known(self.state.metrics)
             for tag, value in self.state.metrics.items():
-                print(f"{tag:<40} {value:.4f}")
+                print(f"{tag:<40} {value:.4f}" + (f"  ({told(left[tag])})" if tag in left else ""))
         for name, why in found.failed.items():
             print(f"warning: probe.{name} failed, the rest is there: {why}", file=sys.stderr)
         if warning := closing.overfitted(self.callbacks):

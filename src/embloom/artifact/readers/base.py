@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -58,6 +59,16 @@ class Reader(ABC):
             ValueError: they are none of what it reads.
         """
 
+    def whole(self, inputs: Any, column: str | None = None) -> Any:
+        """Inputs in memory as what can be parted by samples: a single one as one of several, a data frame as what is
+        read of it.
+
+        Args:
+            inputs: see `__call__`.
+            column: of a data frame: which column, where only one is read.
+        """
+        return inputs
+
     def given(self, columns: Mapping[str, Any]) -> dict[str, Tensor]:
         """Columns that need no reading: numbers already, by name.
 
@@ -79,6 +90,23 @@ class Reader(ABC):
         Raises:
             ValueError: nothing is there, or it cannot be read.
         """
+
+    def files(self, path: str, column: str | None) -> list[Path] | None:
+        """The files that a path stands for, where each is one input that `of_files` reads; None where inputs are rows
+        of one file.
+
+        Raises:
+            ValueError: nothing is there.
+        """
+        return None
+
+    def of_files(self, files: Sequence[Path], size: int) -> Iterator[Part]:
+        """What such files hold, a part at a time, called by their paths.
+
+        Raises:
+            ValueError: one cannot be read.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def examples(self) -> dict[str, tuple[Tensor, dict[int, str]]]:
@@ -120,7 +148,9 @@ def slices(inputs: Any, size: int) -> Iterator[Any]:
     """Inputs in memory in parts of `size`: lists, arrays and tensors, and each column of a mapping; what cannot be
     sliced by samples (words in a row, with their lengths; one value a column; columns that do not fit together; a data
     frame without a shape) stays whole."""
-    if isinstance(inputs, Mapping):
+    if isinstance(inputs, Iterator):
+        yield from in_parts(inputs, size)
+    elif isinstance(inputs, Mapping):
         columns = dict(inputs)
         lengths = {length_of(column) for column in columns.values()}
         if "length" in columns or len(lengths) != 1 or None in lengths:
@@ -135,6 +165,29 @@ def slices(inputs: Any, size: int) -> Iterator[Any]:
     else:
         for start in range(0, len(inputs), size):
             yield inputs[start : start + size]
+
+
+def column_of(inputs: Any, column: str | None, usual: str) -> Any:
+    """A column of a data frame as a list, another column of data (a series, an array of texts) likewise; other inputs
+    as they are.
+
+    Raises:
+        ValueError: it has several columns, and nobody says which one.
+    """
+    if isinstance(inputs, Mapping):
+        return inputs
+    if hasattr(inputs, "columns"):
+        names = [str(name) for name in getattr(inputs, "column_names", inputs.columns)]
+        chosen = column or (names[0] if len(names) == 1 else usual)
+        if chosen not in names:
+            raise ValueError(f"the table has no column '{chosen}' but {', '.join(names)[:200]}: name one, column=...")
+        inputs = inputs[chosen]
+    elif column is not None:
+        raise ValueError(f"column={column!r} is for tables, and this is none")
+    kind = getattr(getattr(inputs, "dtype", None), "kind", "O" if hasattr(inputs, "to_list") else "")
+    if kind in ("O", "U", "T") and hasattr(inputs, "tolist"):
+        return list(inputs.tolist())
+    return list(inputs.to_list()) if kind == "O" and hasattr(inputs, "to_list") else inputs
 
 
 def length_of(column: Any) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from embloom.artifact.readers.base import Inputs, Part, Reader, in_parts
+from embloom.artifact.readers.base import Inputs, Part, Reader, column_of, in_parts
 from embloom.artifact.readers.columns import ColumnsReader
 from embloom.assembly.parameters import choices, positive_integers
 from embloom.files.finding import IMAGES, files_at, setting
 from embloom.files.tables import is_table, table_rows
 from embloom.files.tensors import first_line
+from embloom.startup import option
 
 CHANNELS = {"gray": 1, "rgb": 3, "red": 1, "green": 1, "blue": 1, "yellow": 1}
 # ITU-R BT.601 luma, the weights that Pillow's "L" uses too.
 LUMA = (0.299, 0.587, 0.114)
 MODES = ("pad", "resize")
 THREADS = 4
-PATHS = "; if it lists paths of images, name their column with --column NAME"
 PIXELS = "EMBLOOM_MAX_PIXELS"  # environment: of an image file, before it is scaled
 MOST_PIXELS = 40_000_000
 
@@ -147,34 +147,69 @@ class ImageReader(Reader):
         """
         if isinstance(inputs, (str, Path, Image.Image)):
             inputs = [inputs]
-        if isinstance(inputs, (list, tuple)) and inputs and isinstance(inputs[0], (str, Path)):
-            return torch.stack([self.checked(Path(p)) for p in inputs]).float() / 255
-        if isinstance(inputs, (list, tuple)) and inputs and isinstance(inputs[0], Image.Image):
-            images = [self.rows(torch.from_numpy(as_rgb(p))[None])[0] for p in inputs]
-            return torch.stack(images).float() / 255
-        tensor = torch.as_tensor(inputs)
-        if tensor.ndim == 2 and tensor.shape[1] == self.size:
+        if isinstance(inputs, (list, tuple)) and inputs and all(map(self.is_one, inputs)):
+            return torch.stack([self.one(image) for image in inputs]).float() / 255
+        try:
+            tensor = torch.as_tensor(inputs)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(f"images are paths, Pillow images or arrays of numbers: {first_line(error)}") from error
+        if tensor.ndim == 2 and (tensor.shape[1] == self.size or not len(tensor)):
             return tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor.float()
-        if tensor.ndim == 3 or (tensor.ndim == 4 and tensor.shape[-1] == 3):
-            if tensor.dtype != torch.uint8:
-                tensor = (tensor * 255).round().clamp(0, 255).to(torch.uint8)
-            return self.rows(tensor).float() / 255
+        if tensor.ndim == 3 or (tensor.ndim == 4 and 3 in (tensor.shape[-1], tensor.shape[1])) or colored(tensor):
+            return self.rows(as_bytes(tensor)).float() / 255
         raise ValueError(
-            f"inputs of shape {tuple(tensor.shape)} fit neither rows (N, {self.size}) nor images "
+            f"inputs of shape {tuple(tensor.shape)} fit neither rows (N, {self.size}) nor images (height, width), "
             "(N, height, width) or (N, height, width, 3)"
         )
+
+    def is_one(self, item: Any) -> bool:
+        """Whether an item of a list is an image by itself: a path, a Pillow image, or an array of pixels."""
+        shape = tuple(getattr(item, "shape", ()))
+        return isinstance(item, (str, Path, Image.Image)) or len(shape) == 3 or (len(shape) == 2 and 1 not in shape)
+
+    def one(self, item: Any) -> Tensor:
+        """An image -> uint8 (size,)."""
+        if isinstance(item, (str, Path)):
+            return self.checked(Path(item))
+        if isinstance(item, Image.Image):
+            return self.rows(torch.from_numpy(as_rgb(item))[None])[0]
+        return self.rows(as_bytes(torch.as_tensor(item)[None]))[0]
+
+    def whole(self, inputs: Any, column: str | None = None) -> Any:
+        """A single array (height, width[, 3 or 4]) as one of several; a column of paths as a list."""
+        found = column_of(inputs, column, "path")
+        if hasattr(found, "shape") and not isinstance(found, Image.Image):
+            shape = tuple(found.shape)
+            rows = len(shape) == 2 and (shape[1] == self.size or not shape[0])
+            batch = len(shape) == 3 and (shape[1:] == (self.side, self.side) or shape[-1] not in (1, 3, 4))
+            pixels = str(found.dtype).endswith("uint8")  # floats (N, D) are rows, and of another width a mistake
+            if (len(shape) == 2 and not rows and pixels) or (len(shape) == 3 and not batch):
+                return found[None]
+        return found
 
     def open(self, path: str, column: str | None, size: int) -> Inputs:
         """An image, a folder or a glob of images, or a CSV file with a column of paths or one for each pixel."""
         place = Path(path).expanduser()
         if place.is_file() and is_table(place):
             if column is None:
-                rows = ColumnsReader({"image": {"width": self.size, "dtype": "float32"}}).parts(place, size, PATHS)
+                rows = ColumnsReader({"image": {"width": self.size, "dtype": "float32"}}).parts(
+                    place, size, f"; if it lists paths of images, name their column with {option('column')}"
+                )
                 return Inputs(Part(part.names, torch.tensor(part.inputs["image"])) for part in rows)
-            beside = (str(place.parent / row[0]) for row in table_rows(place, (column,), "name it with --column NAME"))
-            return Inputs(self.parts(beside, size))
+            return Inputs(self.parts(listed(place, column), size))
         paths = files_at(path, "image", IMAGES)
         return Inputs(self.parts(map(str, paths), size), len(paths))
+
+    def files(self, path: str, column: str | None) -> list[Path] | None:
+        """Images; not those of a table of pixels."""
+        place = Path(path).expanduser()
+        if place.is_file() and is_table(place):
+            return None if column is None else [Path(name) for name in listed(place, column)]
+        return files_at(path, "image", IMAGES)
+
+    def of_files(self, files: Sequence[Path], size: int) -> Iterator[Part]:
+        """Rows of floats in 0..1."""
+        return self.parts(map(str, files), size)
 
     def parts(self, paths: Iterable[str], size: int) -> Iterator[Part]:
         """Rows of floats in 0..1, a part at a time, decoded in threads."""
@@ -200,6 +235,39 @@ class ImageReader(Reader):
         """Three images of noise."""
         rows = torch.rand(3, self.size)
         return {"image": (rows, {0: "batch"}), "features": (rows, {0: "batch"})}
+
+
+def colored(images: Tensor) -> bool:
+    """Whether there are channels behind, as Pillow and numpy have them: one, or with transparency."""
+    return images.ndim == 4 and images.shape[-1] in (1, 4)
+
+
+def as_bytes(images: Tensor) -> Tensor:
+    """Images (N, H, W[, C]) or (N, 3, H, W), bytes or numbers in 0..1 -> uint8 (N, H, W[, 3]).
+
+    Raises:
+        ValueError: numbers are outside of these ranges.
+    """
+    if images.ndim == 4 and images.shape[-1] not in (1, 3, 4):
+        images = images.permute(0, 2, 3, 1)
+    if images.dtype != torch.uint8 and images.numel():
+        low, high = float(images.min()), float(images.max())
+        most = 1.001 if images.is_floating_point() else 255
+        if not (low >= -0.001 and high <= most) and images.dtype != torch.bool:
+            raise ValueError(
+                f"pixels from {low:g} to {high:g}: give bytes (0..255, uint8) or floats in 0..1; divide by 255"
+            )
+        scale = 255 if images.is_floating_point() or images.dtype == torch.bool else 1
+        images = (images * scale).round().clamp(0, 255).to(torch.uint8) if scale > 1 else images.to(torch.uint8)
+    if images.ndim == 4 and images.shape[-1] == 4:  # transparency is laid on white
+        color, alpha = images[..., :3].float(), images[..., 3:].float() / 255
+        images = (color * alpha + 255 * (1 - alpha)).round().to(torch.uint8)
+    return images[..., 0] if images.ndim == 4 and images.shape[-1] == 1 else images
+
+
+def listed(table: Path, column: str) -> Iterator[str]:
+    """The paths in a column of a table, beside which they lie."""
+    return (str(table.parent / row[0]) for row in table_rows(table, (column,), f"name it with {option('column')}"))
 
 
 def as_rgb(image: Image.Image) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from embloom.artifact.readers.base import Inputs, Part, Reader
 from embloom.artifact.readers.cells import Coded, Codes, Numbers, as_cells, numbers_of
 from embloom.files.table_parts import Cells, TableSource, open_table
+from embloom.startup import option
 
 NUMERIC, CATEGORICAL = "numeric", "categorical"
 Values = Numbers | Coded
@@ -142,7 +143,7 @@ class TableReader(Reader):
     def open(self, path: str, column: str | None, size: int) -> Inputs:
         """A CSV, TSV or Parquet file with these columns, in any order, and others."""
         if column is not None:
-            raise ValueError(f"--column={column}: this embedding takes whole rows of a table: leave it out")
+            raise ValueError(f"{option('column', column)}: this embedding takes whole rows of a table: leave it out")
         table = open_table(Path(path).expanduser())
         self.check_there(table.names, f"{path}: ")
         return Inputs(self.parts(table, size), table.count)

@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from embloom.artifact.readers.base import Inputs, Part, Reader, in_parts, numbered
+from embloom.artifact.readers.base import Inputs, Part, Reader, column_of, in_parts, numbered
 from embloom.artifact.readers.tokenizer import BREAK, PATTERN, Block, BlockTokenizer, TextOptions
 from embloom.files.finding import files_at, opened
 from embloom.files.tables import is_table, table_rows
+from embloom.startup import option
 
 TEXTS = 10_000  # tokenized together, which bounds the memory beside the result
 
@@ -52,16 +53,28 @@ class TextReader(Reader):
         """How texts are cut into words; the vocabulary is among the keys."""
         return {"pattern": self.text.pattern, "lowercase": self.text.lowercase, "tokenizer": self.text.tokenizer}
 
+    def whole(self, inputs: Any, column: str | None = None) -> Any:
+        """A column of texts as a list."""
+        return column_of(inputs, column, "text")
+
     def open(self, path: str, column: str | None, size: int) -> Inputs:
         """A file with one text a line, a CSV file, or a folder or glob of files with one text each."""
         place = Path(path).expanduser()
         if place.is_file() and is_table(place):
-            cells = table_rows(place, (column or "text",), "name it with --column NAME")
+            cells = table_rows(place, (column or "text",), f"name it with {option('column')}")
             return Inputs(numbered((row[0] for row in cells), size))
         if place.is_file():
             return Inputs(numbered(lines(place), size))
         files = files_at(path, "text file")
         return Inputs(file_parts(files, size), len(files))
+
+    def files(self, path: str, column: str | None) -> list[Path] | None:
+        """Files with one text each."""
+        return None if Path(path).expanduser().is_file() else files_at(path, "text file")
+
+    def of_files(self, files: Sequence[Path], size: int) -> Iterator[Part]:
+        """Their texts."""
+        return file_parts(files, size)
 
     def examples(self) -> dict[str, tuple[Tensor, dict[int, str]]]:
         """Three texts of three, one and two words."""
@@ -70,6 +83,8 @@ class TextReader(Reader):
 
     def __call__(self, inputs: Iterable[str]) -> dict[str, Tensor]:
         """Texts -> `token`, the numbers (T,) of all their words, and `length`, the words of each text (N,)."""
+        if not isinstance(inputs, str) and (odd := next((text for text in inputs if not isinstance(text, str)), None)):
+            raise ValueError(f"texts are strings, and one of these is {type(odd).__name__}")
         parts = [self.of_some(some) for some in in_parts([inputs] if isinstance(inputs, str) else inputs, TEXTS)]
         tokens = np.concatenate([ids for ids, _ in parts]) if parts else np.zeros(0, np.int32)
         lengths = np.concatenate([found for _, found in parts]) if parts else np.zeros(0, np.int64)
