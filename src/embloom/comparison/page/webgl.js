@@ -25,9 +25,15 @@ class Painter {
   constructor(anyhow = false) {
     this.canvas = document.createElement("canvas");
     this.canvas.addEventListener("webglcontextlost", () => (this.gl = null));
-    this.gl = this.canvas.getContext("webgl", { antialias: false, depth: false, premultipliedAlpha: true, failIfMajorPerformanceCaveat: !anyhow });
+    this.gl = this.canvas.getContext("webgl", { antialias: false, depth: false, premultipliedAlpha: true });
+    if (this.gl && !anyhow && /swiftshader|llvmpipe|software/i.test(this.renderer())) this.gl = null;
     this.stored = new WeakMap(); // array of numbers -> its buffer
     if (this.gl) this.prepare();
+  }
+
+  renderer() {
+    const told = this.gl.getExtension("WEBGL_debug_renderer_info");
+    return told ? String(this.gl.getParameter(told.UNMASKED_RENDERER_WEBGL)) : "";
   }
 
   prepare() {
