@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,10 @@ LATER = 'addEventListener("load", () => setTimeout(act, 300));'
 LOADING = 'document.addEventListener("DOMContentLoaded", act);'
 
 
-def visit(page: Path, actions: str, real_time: bool = False) -> Any:
+def visit(page: Path, actions: str, real_time: bool = False, more: Sequence[str] = ()) -> Any:
     """Opens the page and runs `actions`, the body of an async function; returns what that returned.
 
-    With `real_time` clocks can be read, and nothing can be waited for.
+    With `real_time` clocks can be read, and nothing can be waited for. `more` are options of the browser.
 
     Fails on any error of a script, and on anything that the page tried to fetch.
     """
@@ -55,7 +56,7 @@ def visit(page: Path, actions: str, real_time: bool = False) -> Any:
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1400,1200"]
     profile = f"--user-data-dir={page.parent / 'profile'}"
     clock = [] if real_time else ["--virtual-time-budget=20000"]
-    command = [BROWSER, *options, *clock, profile, "--dump-dom", copy.as_uri()]
+    command = [BROWSER, *options, *clock, profile, *more, "--dump-dom", copy.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     found = re.search(r'<pre id="outcome">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found, done.stderr[-2000:]

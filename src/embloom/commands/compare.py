@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DATA_OVERRIDE = re.compile(r"dataset\.(\w+)=(.*)", re.DOTALL)
 MAPS = "pca,tsne"
+DEEP = 10_000  # points, up to which every layer of one run is mapped
 
 
 def compare(arguments: list[str]) -> None:
@@ -39,6 +40,8 @@ def compare(arguments: list[str]) -> None:
     out.add_argument("--csv", action="store_true", help="print CSV instead of tables")
     out.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--html", metavar="FILE", help="also write a page with maps, curves and similarities")
+    parser.add_argument("--changes", nargs="?", type=int, const=10, metavar="N", help="also list the N (10) words or "
+                        "samples that changed most from one embedding to the next")  # fmt: skip
     parser.add_argument("--sort", metavar="NAME", help="a metric or setting to sort by (default: the first probe)")
     add_map_options(parser)
     add_file_options(parser)
@@ -49,16 +52,40 @@ def compare(arguments: list[str]) -> None:
     comparison = Comparison(runs, options.sort)
     target = checked_target(options.html) if options.html else None
     methods = checked_methods(options)
+    if options.changes is not None and (options.changes < 1 or options.csv):
+        raise ValueError("--changes takes a number from 1 on, and goes with tables and --json")
+    wanted = target is not None or options.changes is not None
+    # Tables that need no embedding come at once.
     if options.csv:
         print(comparison.as_csv(), end="")
-    elif options.json:
-        print(comparison.as_json(**answered(comparison)))
-    else:
+    elif not options.json:
         print_comparison(comparison)
         print_answer(comparison)
+    found = gathered(comparison.runs, options, overrides) if wanted else ([], [])
+    if options.json:
+        print(comparison.as_json(**answered(comparison), **changed(comparison, found[0], options.changes)))
+    elif options.changes is not None:
+        print_changed(comparison, found[0], options.changes)
     if target is not None:
-        write_page(comparison, target, methods, gathered(comparison.runs, options, overrides))
+        write_page(comparison, target, methods, found)
         say(f"written: {target}")
+
+
+def changed(comparison: Comparison, groups: list[Points], most: int | None) -> dict[str, Any]:
+    """What changed most, for `--json`; nothing where it was not asked for."""
+    from embloom.comparison.changed import change_lists
+
+    return {} if most is None else {"changes": change_lists(comparison, groups, most)}
+
+
+def print_changed(comparison: Comparison, groups: list[Points], most: int) -> None:
+    """Likewise as tables."""
+    from embloom.comparison.changed import change_lists, print_changes
+
+    lists = change_lists(comparison, groups, most)
+    print_changes(lists)
+    if not lists:
+        say("warning: no two of the embeddings hold the same words or samples, so nothing can have changed")
 
 
 def answered(comparison: Comparison) -> dict[str, Any]:
@@ -102,7 +129,7 @@ def draw(arguments: list[str]) -> None:
 
     comparison = Comparison(runs)
     groups, problems = gathered(runs, options, overrides)
-    if not groups:
+    if not groups or (options.axes and not groups[0].axes[0]):
         raise ValueError("\n".join(problems))
     content = plot(groups[0], methods)
     write_whole(targets[0], lambda file: file.write(content))
@@ -120,6 +147,11 @@ def add_map_options(parser: argparse.ArgumentParser) -> None:
         help="what is near: cosine suits losses that normalize (default: cosine for words, else euclidean)",
     )  # fmt: skip
     own_option(parser)
+    parser.add_argument(
+        "--split", choices=("train", "val", "test"), default="test", help="whose samples (default test)"
+    )
+    parser.add_argument("--axes", nargs=2, metavar="FORMULA", default=(), help="a map along two directions: "
+                        "'king - man' 'old - young'; of samples, between classes")  # fmt: skip
     parser.add_argument("--maps", default=MAPS, help=f"of pca, tsne, umap (default {MAPS})")
 
 
@@ -220,9 +252,12 @@ def gathered(
     runs: Sequence[Recorded], options: argparse.Namespace, overrides: Mapping[str, Any]
 ) -> tuple[list[Points], list[str]]:
     """The points of the maps, and what could not be mapped."""
+    from embloom.comparison.axes import formula
     from embloom.comparison.points import Gatherer
 
-    gatherer = Gatherer(options.points, options.layer, overrides, options.metric)
+    depth = len(runs) == 1 and options.points <= DEEP
+    axes = [formula(text) for text in options.axes]
+    gatherer = Gatherer(options.points, options.layer, overrides, options.metric, options.split, axes, depth)
     say(f"embedding the points of {len(runs)} run{'s' if len(runs) > 1 else ''}")
     with own.parts([options.config_dir] if options.config_dir else []):
         groups = gatherer.gather(runs)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import math
 import time
@@ -11,23 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from embloom import __version__
 from embloom.comparison.best import answer_of, lines
 from embloom.comparison.collect import Recorded, Row, loss_groups, shown
 from embloom.comparison.curves import Curve, curves
+from embloom.comparison.group import group_data
 from embloom.comparison.importance import importance
-from embloom.comparison.maps import TSNE_MOST, project, turned
-from embloom.comparison.methods import METHODS
 from embloom.comparison.points import Points
-from embloom.comparison.similarity import cka_matrix, neighbor_overlap, neighbors
 from embloom.comparison.table import CHANCE, Comparison, is_loss, lower_is_better, summary
 
-NEIGHBORS = 10
-THUMB = 48
-SCRIPTS = ("core.js", "tables.js", "answers.js", "curves.js", "drawing.js", "maps.js")
+SCRIPTS = (
+    "core.js", "colors.js", "tables.js", "kept.js", "answers.js", "curves.js", "webgl.js", "names.js", "mouse.js",
+    "view.js", "export.js", "look.js", "search.js", "card.js", "maps.js", "changes.js", "similarity.js", "order.js",
+)  # fmt: skip
 HIDDEN_CURVES = ("train/examples_per_second", "train/learning_rate")
 
 HINT = (
@@ -156,99 +150,6 @@ def chance_levels(row: Row, groups: Sequence[Points]) -> dict[str, float]:
             found |= {label.name: label.chance for label in points.labels if label.chance is not None}
     tags = [tag for run in row.runs for tag in run.metrics if tag.startswith(CHANCE)]
     return found | {tag.removeprefix(CHANCE): summary(row, tag)[0] for tag in tags}
-
-
-def group_data(
-    points: Points, comparison: Comparison, methods: Sequence[str], notes: list[str], say: Say
-) -> dict[str, Any]:
-    """The maps of one set of points, the neighbors, and how alike the embeddings are."""
-    order = {id(run): place for place, row in enumerate(comparison.rows) for run in row.runs}
-    ranked = sorted(range(len(points.runs)), key=lambda i: order[id(points.runs[i])])
-    say(f"neighbors and similarity of {points.count:,} {points.kind} in {len(ranked)} embeddings")
-    near = {i: neighbors(points.vectors[i], NEIGHBORS, points.cosine) for i in ranked}
-    first: dict[int, int] = {}
-    for i in ranked:
-        first.setdefault(order[id(points.runs[i])], i)
-    drawn = list(first.values())
-    if len(drawn) < len(ranked):
-        notes.append("of runs that differ by their seed only, the first one is mapped; the similarities are of all")
-    chosen = [m for m in methods if m != "tsne" or points.count <= TSNE_MOST]
-    if len(chosen) < len(methods):
-        notes.append(f"no t-SNE of {points.count:,} {points.kind}: it takes minutes beyond {TSNE_MOST:,} (--points)")
-    maps = drawn_maps(points, drawn, chosen, say)
-    if points.count < points.total:
-        which = "the most frequent" if points.kind == "words" else "chosen at random from the test split"
-        notes.append(f"{points.count:,} of {points.total:,} {points.kind} are shown ({which}); more with --points N")
-    return {
-        "kind": points.kind,
-        "count": points.count,
-        "total": points.total,
-        "metric": "angle" if points.cosine else "Euclidean distance",
-        "words": points.words,
-        "sprite": sprite(points.images),
-        "labels": [{"name": x.name, "classes": x.classes, "values": packed(x.values.int())} for x in points.labels],
-        "methods": [{"key": method, "name": METHODS[method]} for method in chosen],
-        "maps": [
-            {"row": order[id(points.runs[i])], "name": points.runs[i].name, "width": points.vectors[i].shape[1],
-             "places": maps[i], "near": packed(near[i].int()), "k": near[i].shape[1]}
-            for i in drawn
-        ],
-        "similarity": similarity(points, ranked, near, order),
-    }  # fmt: skip
-
-
-def drawn_maps(points: Points, which: Sequence[int], methods: Sequence[str], say: Say) -> dict[int, dict[str, str]]:
-    """For each of the embeddings `which` its maps by method, all turned to lie like the first one's."""
-    maps: dict[int, dict[str, str]] = {i: {} for i in which}
-    for method in methods:
-        like = None
-        for i in which:
-            say(f"{METHODS[method]} of {points.runs[i].name}")
-            flat = project(points.vectors[i], method, points.cosine)
-            flat = flat if like is None else turned(flat, like)
-            like = flat if like is None else like
-            maps[i][method] = packed(torch.from_numpy((flat.clip(-1, 1) * 32767).round()).short())
-    return maps
-
-
-def similarity(
-    points: Points, ranked: Sequence[int], near: Mapping[int, Tensor], order: Mapping[int, int]
-) -> dict[str, Any]:
-    """Every run with every other one."""
-    runs: list[Recorded] = [points.runs[i] for i in ranked]
-    overlap = [[1.0] * len(ranked) for _ in ranked]
-    for a, i in enumerate(ranked):
-        for b in range(a):
-            overlap[a][b] = overlap[b][a] = neighbor_overlap(near[i], near[ranked[b]])
-    return {
-        "names": [run.name for run in runs],
-        "rows": [order[id(run)] for run in runs],
-        "cka": cka_matrix([points.vectors[i] for i in ranked]),
-        "overlap": overlap,
-        "chance": min(NEIGHBORS, points.count - 1) / max(1, points.count - 1),
-        "k": NEIGHBORS,
-    }
-
-
-def packed(values: Tensor) -> str:
-    """Numbers as base64, little-endian."""
-    array = values.contiguous().numpy()
-    return base64.b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode()
-
-
-def sprite(images: Tensor | None) -> dict[str, Any] | None:
-    """All images in one, side by side, as a data URI."""
-    if images is None:
-        return None
-    from PIL import Image
-
-    from embloom.data.sprites import grid
-
-    content, columns, (height, width) = grid(images, THUMB)
-    file = io.BytesIO()
-    Image.fromarray(content).save(file, "WEBP", quality=85, method=4)
-    url = "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
-    return {"url": url, "columns": columns, "width": width, "height": height}
 
 
 def curve_data(comparison: Comparison) -> list[dict[str, Any]]:

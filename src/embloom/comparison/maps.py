@@ -13,6 +13,7 @@ from embloom.comparison.methods import checked
 # Beyond this t-SNE takes minutes.
 TSNE_MOST = 10_000
 WIDE = 50
+ONE_THREAD = 3000
 
 Map = npt.NDArray[np.float64]
 
@@ -57,10 +58,13 @@ def project(vectors: Tensor, method: str, cosine: bool) -> Map:
 def tsne(rows: Any) -> Any:
     """t-SNE, begun from the principal components so that the large-scale order stays."""
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     if rows.shape[1] < 2:
         return rows
-    return TSNE(perplexity=min(30.0, (len(rows) - 1) / 3), init="pca", random_state=0).fit_transform(rows)
+    # Of few points a step is so short that threads which wait for a busy core cost more than they bring.
+    with threadpool_limits(1 if len(rows) <= ONE_THREAD else None):
+        return TSNE(perplexity=min(30.0, (len(rows) - 1) / 3), init="pca", random_state=0).fit_transform(rows)
 
 
 def umap(rows: Any) -> Any:

@@ -16,14 +16,18 @@ from embloom.artifact.saving import is_names
 from embloom.artifact.vectors import Vectors
 from embloom.assembly.build import build
 from embloom.assembly.own import folders_in_use
+from embloom.comparison.axes import Formula, along, class_means
 from embloom.comparison.collect import Recorded
 from embloom.comparison.from_files import classes_of
-from embloom.data.base import Dataset
-from embloom.data.samples import Label, sampled
+from embloom.data.base import Dataset, Split
+from embloom.data.samples import Label, Samples, sampled
 from embloom.files.run_state import with_config_dirs
 
 LEAST_COMMON = 0.2
+AGREE = 0.5
+WIDEST = 20_000  # numbers of an input that is mapped itself
 CLUSTERS = 10
+FREQUENT = 100  # words of a cluster, one of which is called typical
 UNKNOWN = "unknown"
 
 
@@ -37,9 +41,13 @@ class Points:
         labels: what they can be coloured by.
         words: what each is called, for words.
         images: (N, C, H, W) in 0..1, for images.
+        layer: which layer's.
         cosine: whether nearness is one of angles, as is usual for words, not of distances.
         runs: the runs, and in the same order
-        vectors: their embeddings (N, D).
+        vectors: their embeddings (N, D), and
+        seen: the labels as each of them has them.
+        axes: formulas, and for each run where the points stand along them (N, formulas).
+        depth: of one run, what it is given and what each of its layers makes of it (N, width), by name.
     """
 
     kind: str
@@ -47,14 +55,25 @@ class Points:
     labels: list[Label] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     images: Tensor | None = None
+    layer: str = "embedding"
     cosine: bool = False
     runs: list[Recorded] = field(default_factory=list)
     vectors: list[Tensor] = field(default_factory=list)
+    seen: list[list[Label]] = field(default_factory=list)
+    axes: tuple[list[str], list[Tensor]] = field(default_factory=lambda: ([], []))
+    depth: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
         """How many are shown."""
         return len(self.vectors[0])
+
+    def relabelled(self, one: int, other: int) -> Tensor:
+        """Which points two runs label differently, (N,)."""
+        found = torch.zeros(self.count, dtype=torch.bool)
+        for first, second in zip(self.seen[one], self.seen[other], strict=True) if self.seen else ():
+            found |= first.values != second.values
+        return found
 
 
 @dataclass
@@ -82,11 +101,23 @@ class Gatherer:
         layer: the layer to show.
         overrides: settings of the dataset that are other than in training (`{"root": "/data/mnist"}`).
         metric: `euclidean`, `cosine`, or `auto`: cosine for words, else Euclidean.
+        split: whose samples.
+        axes: formulas of axes.
+        depth: of one run the input and all layers too.
     """
 
-    def __init__(self, count: int, layer: str, overrides: Mapping[str, Any], metric: str = "auto") -> None:
+    def __init__(
+        self,
+        count: int,
+        layer: str,
+        overrides: Mapping[str, Any],
+        metric: str = "auto",
+        split: Split = "test",
+        axes: Sequence[Formula] = (),
+        depth: bool = False,
+    ) -> None:
         self.count, self.layer, self.overrides = count, layer, dict(overrides)
-        self.metric = metric
+        self.metric, self.split, self.axes, self.depth = metric, split, list(axes), depth
         self.problems: list[str] = []
         self.datasets: dict[str, Dataset] = {}
 
@@ -110,10 +141,33 @@ class Gatherer:
                     self.add(found, run, embedding)
             except (ValueError, OSError) as error:
                 self.problems.append(f"no map of {run.name}: {error}{self.advice(run)}")
-        groups = [*found.values(), *common_words(tables, self.count)]
+        groups = [*{id(points): points for points in found.values()}.values(), *common_words(tables, self.count)]
+        rows = {id(entry.run): entry for entry in tables}
         for points in groups:
+            points.layer = self.layer
             points.cosine = self.metric == "cosine" or (self.metric == "auto" and points.kind == "words")
+            self.measure(points, rows)
         return groups
+
+    def measure(self, points: Points, rows: Mapping[int, Rows]) -> None:
+        """Places the points along the formulas' directions: in all runs, or in none."""
+        if not self.axes:
+            return
+        found = []
+        try:
+            for run, vectors, labels in zip(points.runs, points.vectors, points.seen, strict=True):
+                names, table = class_means(vectors, ((label.classes, label.values) for label in labels))
+                if id(run) in rows:
+                    table = rows[id(run)].table
+                    names = {}
+                    for row, name in enumerate(rows[id(run)].names):
+                        names.setdefault(name, row)
+                parts = [along(vectors, asked, names, table, points.cosine) for asked in self.axes]
+                found.append(torch.stack(parts, 1))
+        except ValueError as error:
+            self.problems.append(str(error))
+        else:
+            points.axes = [asked.text for asked in self.axes], found
 
     def advice(self, run: Recorded) -> str:
         """What to type where the data may have moved, or parts are the user's own."""
@@ -125,11 +179,20 @@ class Gatherer:
     def add(self, found: dict[str, Points], run: Recorded, embedding: Embedding) -> None:
         """Embeds the test samples of the run's dataset."""
         dataset = self.dataset(run)
-        samples = sampled(dataset, embedding.wire, [self.layer], self.count, torch.device("cpu"))
+        deep = [name for name in embedding.encoder.activations() if name in embedding.layers] if self.depth else []
+        layers = list(dict.fromkeys([*deep, self.layer]))
+        inputs = set(embedding.wire.source.values()) if self.depth else ()
+        samples = sampled(dataset, embedding.wire, layers, self.count, torch.device("cpu"), self.split, inputs)
         kind = "samples" if samples.images is None else "images"
-        group = found.setdefault(samples.identity, Points(kind, samples.total, samples.labels, [], samples.images))
+        group = found.get(samples.identity) or next((x for x in found.values() if same_samples(x, samples)), None)
+        group = group or Points(kind, samples.total, samples.labels, [], samples.images)
+        found[samples.identity] = group
         group.runs.append(run)
         group.vectors.append(finite(pooled(samples.vectors[self.layer], None)))
+        group.seen.append(samples.labels)
+        read = {f"{name} (input)": values.flatten(1) for name, values in samples.inputs.items()}
+        deeper = {name: finite(pooled(samples.vectors[name], None)) for name in deep}
+        group.depth = {name: values for name, values in {**read, **deeper}.items() if values.shape[1] <= WIDEST}
 
     def dataset(self, run: Recorded) -> Dataset:
         """The dataset of a run, read once for all runs that share it."""
@@ -151,6 +214,30 @@ def rows_of_file(run: Recorded, vectors: Vectors) -> Rows:
     """The rows of a file, called by their numbers where they have no names."""
     known = {label: (found.names, found.codes.tolist()) for label, found in classes_of(vectors).items()}
     return Rows(run, vectors.names or [str(row) for row in range(len(vectors))], finite(vectors.rows), known)
+
+
+def same_samples(points: Points, samples: Samples) -> bool:
+    """Whether some samples are those of a group though a few of their labels differ, as where some were corrected: the
+    labels agree far better than by chance (Cohen's kappa)."""
+    if not samples.labels or (points.total, [x.name for x in points.labels]) != (
+        samples.total,
+        [x.name for x in samples.labels],
+    ):
+        return False
+    return all(
+        one.classes == other.classes
+        and len(one.values) == len(other.values)
+        and kappa(one.values, other.values) > AGREE
+        for one, other in zip(points.labels, samples.labels, strict=True)
+    )
+
+
+def kappa(one: Tensor, other: Tensor) -> float:
+    """Cohen's kappa of two labellings (N,): 0 by chance, 1 where they are the same."""
+    count = int(max(one.max(), other.max())) + 1
+    shares = [torch.bincount(values, minlength=count).double() / len(values) for values in (one, other)]
+    chance = float((shares[0] * shares[1]).sum())
+    return (float((one == other).double().mean()) - chance) / max(1e-12, 1 - chance)
 
 
 def finite(vectors: Tensor) -> Tensor:
@@ -203,6 +290,7 @@ def of_words(shared: set[str], members: Sequence[Rows], count: int) -> Points:
         unknown = [UNKNOWN] if bool((values < 0).any()) else []
         points.labels.append(Label(label, [*names, *unknown], torch.where(values < 0, len(names), values)))
     points.labels += [clusters(points)] if points.labels else [clusters(points), ranks(len(words))]
+    points.seen = [points.labels for _ in members]
     return points
 
 
@@ -213,12 +301,25 @@ def clusters(points: Points) -> Label:
     rows = torch.nn.functional.normalize(points.vectors[0], dim=1)
     number = max(1, min(CLUSTERS, len(rows) // 5))
     found = torch.from_numpy(KMeans(number, n_init=1, random_state=0).fit_predict(rows.numpy())).long()
-    # Named after the words that are the most frequent in each.
-    names = []
-    for cluster in range(number):
-        members = [points.words[i] for i in (found == cluster).nonzero().flatten()[:3].tolist()]
-        names.append(", ".join(members))
-    return Label(f"groups in {points.runs[0].name}", names, found)
+    return Label(
+        f"groups in {points.runs[0].name}", [typical(points.words, rows, found, i) for i in range(number)], found
+    )
+
+
+def typical(words: Sequence[str], rows: Tensor, found: Tensor, cluster: int) -> str:
+    """The three words that tell a cluster from the rest the best, of those that are frequent in it.
+
+    Args:
+        words: N, the most frequent first.
+        rows: (N, D), of length 1.
+        found: (N,) the cluster of each.
+        cluster: which one.
+    """
+    members = (found == cluster).nonzero().flatten()
+    inside, outside = rows[members].mean(0), rows[found != cluster].sum(0) / max(1, len(rows) - len(members))
+    frequent = members[: max(3, min(FREQUENT, len(members) // 2))]
+    best = (rows[frequent] @ (inside - outside)).topk(min(3, len(frequent))).indices
+    return ", ".join(words[i] for i in frequent[best].tolist())
 
 
 def ranks(count: int) -> Label:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import torch
@@ -33,6 +34,7 @@ class Samples:
         labels: of the chosen samples.
         images: (N, C, H, W) in 0..1, where the samples are images.
         vectors: layer -> (N, width).
+        inputs: what the encoder takes, where that is numbers -> (N, ...).
     """
 
     identity: str
@@ -40,12 +42,29 @@ class Samples:
     labels: list[Label]
     images: Tensor | None = None
     vectors: dict[str, Tensor] = field(default_factory=dict)
+    inputs: dict[str, Tensor] = field(default_factory=dict)
 
 
 def sampled(
-    dataset: Dataset, encode: Encode, layers: list[str], count: int, device: torch.device, split: Split = "test"
+    dataset: Dataset,
+    encode: Encode,
+    layers: list[str],
+    count: int,
+    device: torch.device,
+    split: Split = "test",
+    inputs: Collection[str] = (),
 ) -> Samples:
-    """At most `count` samples of a split, the same for the same data, and what the encoder makes of them."""
+    """At most `count` samples of a split, the same for the same data, and what the encoder makes of them.
+
+    Args:
+        dataset: set up.
+        encode: columns -> layers.
+        layers: which of them.
+        count: how many samples.
+        device: where the encoder runs.
+        split: of which split.
+        inputs: columns that are kept too, those of numbers among them.
+    """
     total = dataset.rows()[split]
     rows = torch.randperm(total, generator=generator(0))[:count].sort().values
     shape = dataset.supplies.get("image_shape")
@@ -55,7 +74,8 @@ def sampled(
         missing = [name for name in layers if name not in tensors]
         if missing:
             raise ValueError(f"there is no layer '{missing[0]}'; available: {', '.join(tensors)}")
-        parts.append({name: tensors[name].float().cpu() for name in wanted if name in tensors})
+        numbers = [name for name in inputs if name in tensors and tensors[name].is_floating_point()]
+        parts.append({name: tensors[name].float().cpu() for name in {*wanted, *numbers} if name in tensors})
     columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     whole = labels_of(dataset, split)
     labels = [
@@ -68,7 +88,9 @@ def sampled(
         identity.update(values.numpy().tobytes())
     if not whole:
         identity.update(dataset.digest().encode())
-    return Samples(identity.hexdigest(), total, labels, images, {name: columns[name] for name in layers})
+    vectors = {name: columns[name] for name in layers}
+    read = {name: columns[name] for name in inputs if name in columns}
+    return Samples(identity.hexdigest(), total, labels, images, vectors, read)
 
 
 def labels_of(dataset: Dataset, split: Split) -> Batch:

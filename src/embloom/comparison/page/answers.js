@@ -7,7 +7,7 @@ function bestSection() {
   const signed = (value) => (value > 0 ? "+" : "") + number(value);
   const cell = (text, kind = "number") => el("td", { class: kind }, text);
   const lines = answer.records.map((one, i) => {
-    const name = el("td", { class: "long" }, dot(rowColor(answer.rows[i])), one.name);
+    const name = el("td", { class: "long" }, badge(answer.rows[i]), one.name);
     const mean = el("td", { class: i ? "number" : "number best" }, number(one.mean), one.std === null ? null : el("span", { class: "spread" }, " ±" + number(one.std)));
     if (!i) return el("tr", {}, name, mean, cell(one.seeds), cell(""), cell(""), cell("the best mean", ""), cell(""));
     const range = one.low === null ? "unknown" : `${signed(one.low)} … ${signed(one.high)}`;
@@ -24,7 +24,7 @@ function importanceSection() {
   if (!data.importance.length) return;
   const lines = data.importance.map(([key, share]) =>
     el("div", { class: "keptrow" }, el("div", { class: "who", title: key }, el("span", {}, key === "seed" ? "the seed" : short(key))),
-      el("div", { class: "track" }, el("i", { style: { width: 100 * share + "%", background: key === "seed" ? "#98a2b3" : "#0b7285" } })),
+      el("div", { class: "track" }, el("i", { style: { width: 100 * share + "%", background: key === "seed" ? "var(--soft)" : "var(--mark)" } })),
       el("div", { class: "value" }, Math.round(100 * share) + " %")));
   section("importance", "What each setting explains", `The share of the variance of ${data.parallel.by} that the means of a setting's values explain (epsilon squared); the rest is the seed, and what settings do together.`,
     el("div", { class: "cards" }, el("div", { class: "card" }, ...lines)));
@@ -65,7 +65,7 @@ function parallelSection() {
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, role: "img", style: "max-width: 100%; height: auto" });
   const paths = data.rows.map((row, r) => {
     const points = axes.map((axis, i) => [i, text(r, i)]).filter(([, t]) => t !== undefined && t !== null).map(([i, t]) => `${x(i)},${y(axes[i].place(t))}`);
-    const path = svg("polyline", { points: points.join(" "), fill: "none", stroke: rowColor(r), "stroke-width": 2, "stroke-opacity": 0.75 });
+    const path = svg("polyline", { points: points.join(" "), fill: "none", style: `stroke: ${rowColor(r)}`, "stroke-width": 2, "stroke-opacity": 0.75 });
     path.addEventListener("mousemove", (event) => {
       paths.forEach((other) => other.setAttribute("stroke-opacity", other === path ? 1 : 0.12));
       showTip(event, el("b", {}, row.name), values[r] === null ? "" : `${by} ${number(values[r])}`);
@@ -75,16 +75,12 @@ function parallelSection() {
   });
   picture.append(...paths);
   axes.forEach((axis, i) => {
-    const title = svg("text", { x: x(i), y: 16, "text-anchor": "middle", "font-size": 12, "font-weight": 600, fill: "#344054" }, i < keys.length ? short(axis.name) : axis.name);
-    picture.append(svg("line", { x1: x(i), x2: x(i), y1: y(0), y2: y(1), stroke: "#98a2b3" }), title);
+    const title = svg("text", { x: x(i), y: 16, "text-anchor": "middle", "font-size": 12, "font-weight": 600, style: "fill: var(--ink)" }, i < keys.length ? short(axis.name) : axis.name);
+    picture.append(svg("line", { x1: x(i), x2: x(i), y1: y(0), y2: y(1), style: "stroke: var(--soft)" }), title);
     for (const mark of axis.marks) {
       const shown = typeof mark === "number" ? String(Number(mark.toPrecision(4))) : String(mark);
-      picture.append(svg("text", { x: x(i) + 6, y: y(axis.place(mark)) + 4, "font-size": 11, fill: "#475467", "paint-order": "stroke", stroke: "#fff", "stroke-width": 3 }, shown.length > 20 ? shown.slice(0, 19) + "…" : shown));
+      picture.append(svg("text", { x: x(i) + 6, y: y(axis.place(mark)) + 4, "font-size": 11, style: "fill: var(--soft); stroke: var(--card)", "paint-order": "stroke", "stroke-width": 3 }, shown.length > 20 ? shown.slice(0, 19) + "…" : shown));
     }
   });
   section("parallel", "Settings side by side", "A line for each setting, through its values to its score (the mean over seeds); better is higher up.", el("div", { class: "card scroll" }, picture));
 }
-
-bestSection();
-importanceSection();
-parallelSection();

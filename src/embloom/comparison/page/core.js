@@ -22,29 +22,18 @@ function section(id, heading, hint, ...children) {
   return node;
 }
 
-const TEN = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"];
-const RUNS = ["#0b7285", "#e8590c", "#5f3dc4", "#2b8a3e", "#c2255c", "#1864ab", "#a16207", "#495057"];
-// Colours that are close to white or to the ground would not be seen.
-const DARKER = { yellow: "#eab308", white: "#d0d5dd", lime: "#65a30d", cyan: "#06b6d4" };
-
-function wheel(index, count) {
-  return `hsl(${Math.round((index * 360) / count)} 65% ${index % 2 ? 40 : 55}%)`;
-}
-
-function rowColor(row) {
-  return data.rows.length <= RUNS.length ? RUNS[row] : wheel(row, data.rows.length);
-}
-
-// Classes that are called after colours are drawn in them.
-function classColors(classes) {
-  const named = classes.map((name) => name.toLowerCase().split("_").pop());
-  if (classes.length > 1 && named.every((name) => /^[a-z]+$/.test(name) && CSS.supports("color", name)))
-    return named.map((name) => DARKER[name] || name);
-  return classes.map((_, index) => (classes.length <= TEN.length ? TEN[index] : wheel(index, classes.length)));
-}
-
 function dot(color) {
   return el("span", { class: "dot", style: { background: color } });
+}
+
+// Row numbers and classes: two bytes each, or four where a star stands before them.
+function whole(text) {
+  return text[0] === "*" ? new Uint32Array(bytes(text.slice(1))) : new Uint16Array(bytes(text));
+}
+
+// A run's mark: a square with a letter, where classes have round dots.
+function badge(row) {
+  return el("span", { class: "badge", "data-letter": data.rows.length <= 26 ? String.fromCharCode(65 + row) : "", style: { background: rowColor(row) } });
 }
 
 function bytes(text) {

@@ -16,15 +16,15 @@ function joined(series) {
 function chart(entry, log) {
   const holder = el("div", { class: "card" }, el("h3", {}, entry.tag, el("span", { class: "hint", style: { fontWeight: 400 } }, entry.note ? "  " + entry.note : "")));
   const base = { width: 400, height: 230, legend: { show: false }, scales: { x: { time: false }, y: { distr: log ? 3 : 1 } } };
-  const axis = { stroke: "#667085", grid: { stroke: "#eef1f5", width: 1 }, ticks: { stroke: "#e4e7ec" }, font: "11px system-ui, sans-serif" };
+  const axis = { stroke: ink("soft"), grid: { stroke: ink("track"), width: 1 }, ticks: { stroke: ink("line") }, font: "11px system-ui, sans-serif" };
   const series = [];
   const bands = [];
   const owner = [null]; // of each line of the plot, which series it belongs to
   for (const one of entry.series) {
-    series.push({ stroke: rowColor(one.row), width: 1.6, spanGaps: true, points: { show: one.x.length < 40, size: 4 } });
+    series.push({ stroke: rowPaint(one.row), width: 1.6, spanGaps: true, points: { show: one.x.length < 40, size: 4 } });
     owner.push(one);
     if (!one.low) continue;
-    bands.push({ series: [series.length + 1, series.length + 2], fill: `color-mix(in srgb, ${rowColor(one.row)} 16%, transparent)` });
+    bands.push({ series: [series.length + 1, series.length + 2], fill: `color-mix(in srgb, ${rowPaint(one.row)} 16%, transparent)` });
     for (let edge = 0; edge < 2; edge++) {
       series.push({ stroke: "transparent", width: 0, spanGaps: true, points: { show: false } });
       owner.push(one);
@@ -63,8 +63,9 @@ function curvesSection() {
   const draw = () => charts.replaceChildren(...data.curves.map((entry) => chart(entry, log && positive(entry))));
   const toggle = el("button", { onclick: () => { log = !log; toggle.classList.toggle("on", log); draw(); } }, "logarithmic");
   const rows = [...new Set(data.curves.flatMap((entry) => entry.series.map((one) => one.row)))].sort((a, b) => a - b);
-  const names = rows.map((row) => el("span", {}, dot(rowColor(row)), data.rows[row].name));
+  const names = rows.map((row) => el("span", {}, badge(row), data.rows[row].name));
   section("curves", "Curves", (data.curves.some((entry) => entry.series.some((one) => one.low)) ? "By training step: the mean over seeds, in the band from the least to the greatest. " : "By training step. ") + "Losses share a chart only where their configuration is equal. Drag to zoom in, double-click to zoom out.",
     el("div", { class: "controls" }, toggle, el("div", { class: "runs", style: { margin: 0 } }, ...names)), charts);
+  whenColorsChange(draw);
   draw();
 }
