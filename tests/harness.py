@@ -92,7 +92,7 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """Every TensorBoard curve of a run, as (step, value)."""
     board = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     board.Reload()
-    return settled({tag: [(e.step, e.value) for e in board.Scalars(tag)] for tag in board.Tags()["scalars"]})
+    return {tag: [(e.step, e.value) for e in board.Scalars(tag)] for tag in board.Tags()["scalars"]}
 
 
 def outcome(folder: Path) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def outcome(folder: Path) -> dict[str, Any]:
         "weights": checkpoint["state_dict"],
         "optimizer": checkpoint["optimizer_states"],
         "metrics": json.loads((folder / "metrics.json").read_text()),
-        "curves": scalars(folder),
+        "curves": settled(scalars(folder)),
         "hash": json.loads((folder / "embeddings" / "card.json").read_text())["content_hash"],
     }
 

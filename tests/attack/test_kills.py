@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 
 from attack.examples import make_data
-from harness import assert_same, finish, fork, killed, outcome, scalars, wait_for
+from harness import assert_same, finish, fork, killed, outcome, scalars, settled, wait_for
 from trained import trained
 from troubles import write_configs
 
@@ -72,7 +72,7 @@ def left_by(run: Path) -> dict[str, object]:
         return outcome(run)
     card = json.loads((run / "embeddings" / "card.json").read_text())
     metrics = json.loads((run / "metrics.json").read_text())
-    return {"metrics": metrics, "curves": scalars(run), "hash": card["content_hash"]}
+    return {"metrics": metrics, "curves": settled(scalars(run)), "hash": card["content_hash"]}
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -21,7 +21,7 @@ STEP = "trainer/global_step"
 
 def from_tensorboard(folder: Path) -> Curves:
     """The event files."""
-    return scalars(folder)
+    return settled(scalars(folder))
 
 
 def from_csv(folder: Path) -> Curves:
