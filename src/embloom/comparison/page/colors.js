@@ -82,7 +82,7 @@ function runColorChoice() {
   const keys = data.table.keys.filter((key) => new Set(data.rows.map((row) => row.settings[key])).size < data.rows.length);
   if (data.rows.length < 3 || !keys.length) return;
   const choice = el("select", { onchange: () => colorRuns(choice.value) }, el("option", { value: "" }, "run"), ...keys.map((key) => el("option", { value: key }, short(key))));
-  document.getElementById("nav").append(el("label", {}, "runs coloured by ", choice));
+  document.getElementById("nav").append(el("label", {}, "runs colored by ", choice));
 }
 
 darkTheme.addEventListener("change", () => colorRuns(document.querySelector("#nav select")?.value ?? ""));

@@ -23,7 +23,7 @@ function mapsSection(group, index) {
   const search = searchBox(group, state, link);
   const written = group.sprite ? "thumbnails" : group.words.length ? "names" : "";
   const controls = el("div", { class: "controls" }, el("div", { class: "methods" }, ...methods),
-    choices.length > 1 ? el("label", {}, "coloured by", coloring) : null, search.box,
+    choices.length > 1 ? el("label", {}, "colored by", coloring) : null, search.box,
     el("button", { onclick: () => { state.found = []; search.box.value = ""; search.hits.replaceChildren(); link.pick(-1); link.draw(); } }, "unmark"),
     group.labels.length ? toggle("regions", state, "regions", link) : null, written ? toggle(written, state, "written", link) : null);
   const hint = `${alone ? "" : "The same "}${group.count.toLocaleString("en")} ${group.kind}${group.count < group.total ? ` of ${group.total.toLocaleString("en")}` : ""}${alone ? "" : " in every map, turned to lie alike"}. `
