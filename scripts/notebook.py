@@ -27,6 +27,8 @@ NOTEBOOK = ROOT / "docs" / "first_hour.ipynb"
 SECONDS = 600  # a cell, on a busy machine
 # What depends on the machine: seconds, and things a second.
 CLOCK = re.compile(r"\d[\d,.]*( ?k)? (?:\w+/s|m?s|min)\b")
+# How often probes run while a model trains is a matter of the time that they take.
+PROBES = re.compile(r"probes while it trains,.*?(?=\nepoch )", re.DOTALL)
 NUMBER = re.compile(r"-?\d+\.\d+")
 NEAR = 0.05  # figures of small trainings, on other processors
 
@@ -72,7 +74,7 @@ def texts(notebook: NotebookNode) -> list[str]:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             parts = [output.text if output.output_type == "stream" else said(output) for output in cell.outputs]
-            found.append(CLOCK.sub("TIME", "\n".join(parts)))
+            found.append(CLOCK.sub("TIME", PROBES.sub("PROBES", "\n".join(parts))))
     return found
 
 

@@ -73,7 +73,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str, Setup | None]] = {
     "added key": (("train", "+encoder.drpout=0.1"), "encoder.drpout.*did you mean", None),
     "syntax": (("train", "encoder.layers=[1024"), r"cannot read the override encoder.layers=\[1024: .*quote", None),
     "layers too narrow": (("train", "encoder.layers=784-512-10"), "encoder.layers=1024-512-10", None),
-    "layers too few classes": (("train", "encoder.layers=1024-512-5"), r"encoder.layers=\.\.\.-10", None),
+    "layers too few classes": (("train", "encoder.layers=1024-512-5"), "encoder.layers=1024-512-10 or 1024-512-auto", None),
     "layers no numbers": (("train", "encoder.layers=big"), "encoder.layers=1024-512-10", None),
     "channels change the features": (("train", "dataset.channels=rgb", "encoder.layers=1024-512-10"), "encoder.layers=3072-512-10", None),
     "channels": (("train", "dataset.channels=purple"), "dataset.channels=purple.*gray, rgb", None),

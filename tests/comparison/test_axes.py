@@ -10,7 +10,8 @@ import torch
 from comparison.made import made
 from embloom.comparison.axes import along, class_means, formula
 from embloom.comparison.collect import read
-from embloom.comparison.points import Gatherer, kappa
+from embloom.comparison.points import Gatherer
+from embloom.comparison.similarity import kappa
 
 NAMES = {"king": 0, "man": 1, "new york": 2}
 TABLE = torch.tensor([[3.0, 0.0], [0.0, 2.0], [1.0, 1.0]])

@@ -22,7 +22,7 @@ def test_auto_stands_at_the_ends(layers: Any, expected: list[int | None]) -> Non
     assert parse_layers(layers) == expected
 
 
-@pytest.mark.parametrize("layers", ["auto", "12-auto-3", "12-Auto", "auto-auto-auto", "-auto", "auto-0-auto"])
+@pytest.mark.parametrize("layers", ["12-auto-3", "12-Auto", "auto-auto-auto", "-auto", "auto-0-auto"])
 def test_auto_elsewhere_is_refused(layers: str) -> None:
     with pytest.raises(ValueError, match=r"^layers=.*: write two or more sizes, .* first and last may be auto$"):
         widths_of(layers, 12, {"label": 3})
@@ -31,6 +31,7 @@ def test_auto_elsewhere_is_refused(layers: str) -> None:
 def test_the_first_is_the_number_of_features_and_the_last_that_of_classes() -> None:
     assert widths_of("auto-8-auto", 12, {"label": 3}) == [12, 8, 3]
     assert widths_of("auto-auto", 12, {"label": 3}) == [12, 3]
+    assert widths_of("auto", 12, {"label": 3}) == [12, 512, 3]
     assert widths_of("auto-8-5", 12) == [12, 8, 5]
     assert widths_of("9-auto", labels={"label": 3}) == [9, 3]  # of word vectors, say
 

@@ -59,7 +59,7 @@ def test_a_folder_is_written_by_one_process(tmp_path: Path) -> None:
 
 def test_two_runs_that_start_in_the_same_second_both_survive(tmp_path: Path) -> None:
     # Forks of one server, which began in one second: both make up the same name.
-    processes = [fork(*TRAIN, f"seed={seed}", cwd=tmp_path) for seed in (1, 2)]
+    processes = [fork(*TRAIN, f"trainer.log_every_n_steps={steps}", cwd=tmp_path) for steps in (1, 2)]
     for process in processes:
         finish(process, tmp_path)
     runs = find_runs(tmp_path / "outputs")
@@ -69,8 +69,8 @@ def test_two_runs_that_start_in_the_same_second_both_survive(tmp_path: Path) -> 
     for folder in runs:
         assert json.loads((folder / STATE).read_text())["state"] == "finished"
         assert (folder / "embeddings" / "card.json").exists()
-    seeds = {line for folder in runs for line in (folder / CONFIG).read_text().splitlines() if line.startswith("seed:")}
-    assert seeds == {"seed: 1", "seed: 2"}
+    lines = {line.strip() for folder in runs for line in (folder / CONFIG).read_text().splitlines()}
+    assert {line for line in lines if "log_every" in line} == {f"log_every_n_steps: {steps}" for steps in (1, 2)}
     assert (tmp_path / "output.txt").read_text().count("done: ") == 2
 
 

@@ -51,6 +51,7 @@ def from_mlflow(store: Path) -> Curves:
 
 def mlflow_run(store: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Parameters and tags of the only run."""
+    os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
     from mlflow import MlflowClient
 
     client = MlflowClient(f"file:{store}")

@@ -130,3 +130,14 @@ def catcher(caught: dict[str, Tensor], name: str) -> Callable[[nn.Module, Any, A
         caught[name] = output[0] if isinstance(output, tuple) else output
 
     return hook
+
+
+def finite(vectors: Tensor) -> Tensor:
+    """The same vectors.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+    """
+    if not vectors.isfinite().all():
+        raise ValueError("its vectors hold NaN or infinite numbers")
+    return vectors

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from embloom.artifact.embedding import Embedding, load
-from embloom.artifact.extractor import pooled
+from embloom.artifact.extractor import finite, pooled
 from embloom.artifact.saving import is_names
 from embloom.artifact.vectors import Vectors
 from embloom.assembly.build import build
@@ -19,6 +19,7 @@ from embloom.assembly.own import folders_in_use
 from embloom.comparison.axes import Formula, along, class_means
 from embloom.comparison.collect import Recorded
 from embloom.comparison.from_files import classes_of
+from embloom.comparison.similarity import kappa
 from embloom.data.base import Dataset, Split
 from embloom.data.samples import Label, Samples, sampled
 from embloom.files.run_state import with_config_dirs
@@ -230,23 +231,6 @@ def same_samples(points: Points, samples: Samples) -> bool:
         and kappa(one.values, other.values) > AGREE
         for one, other in zip(points.labels, samples.labels, strict=True)
     )
-
-
-def kappa(one: Tensor, other: Tensor) -> float:
-    """Cohen's kappa of two labellings (N,): 0 by chance, 1 where they are the same."""
-    count = int(max(one.max(), other.max())) + 1
-    shares = [torch.bincount(values, minlength=count).double() / len(values) for values in (one, other)]
-    chance = float((shares[0] * shares[1]).sum())
-    return (float((one == other).double().mean()) - chance) / max(1e-12, 1 - chance)
-
-
-def finite(vectors: Tensor) -> Tensor:
-    """Raises:
-    ValueError: a number is NaN or infinite.
-    """
-    if not vectors.isfinite().all():
-        raise ValueError("its vectors hold NaN or infinite numbers")
-    return vectors
 
 
 def classes(embedding: Embedding, table: str) -> dict[str, tuple[list[str], list[int]]]:

@@ -1,4 +1,5 @@
-"""How alike two embeddings of the same points are: linear CKA, and how many nearest neighbors they share."""
+"""How alike two embeddings of the same points are: linear CKA, and how many nearest neighbors they share; and two
+labellings."""
 
 from __future__ import annotations
 
@@ -76,3 +77,11 @@ def neighbor_overlap(one: Tensor, other: Tensor) -> float:
     if not one.numel():
         return float("nan")
     return float((one[:, :, None] == other[:, None, :]).any(2).double().mean())
+
+
+def kappa(one: Tensor, other: Tensor) -> float:
+    """Cohen's kappa of two labellings (N,): 0 by chance, 1 where they are the same."""
+    count = int(max(one.max(), other.max())) + 1
+    shares = [torch.bincount(values, minlength=count).double() / len(values) for values in (one, other)]
+    chance = float((shares[0] * shares[1]).sum())
+    return (float((one == other).double().mean()) - chance) / max(1e-12, 1 - chance)
