@@ -63,17 +63,17 @@ def names_of_runs(hour: Hour) -> None:
     hour.expect(all(re.search("cross_entropy|mse", name[:SHOWN]) for name in names), f"the loss is cut off: {names}")
     hour.shell("embloom train trainer=cpu trainer.max_epochs=1 probe=[]", each=False)
     hour.shell("embloom train trainer=cpu trainer.max_epochs=1 probe=[] optimizer.lr=0.003", each=False)
-    folders = [path.parent for path in (hour.folder / "outputs").glob("digits*/**/run.json")]
+    folders = list((hour.folder / "outputs").glob("cross_entropy*/mlp-digits-*/run.json"))
     with board(hour, "outputs") as address:
         names = [name for name in asked(address, "data/runs") if "digits" in name]
     hour.expect(len({name[:SHOWN] for name in names}) == len(names) >= 2, f"cut to {SHOWN} they are equal: {names}")
     hour.expect(not any(re.match(r"\d{4}-\d\d", name) for name in names), f"the time comes first: {names}")
-    hour.expect(folders, "no run folder under outputs/digits*")
+    hour.expect(folders, "no run folders outputs/cross_entropy*/mlp-digits-*")
 
 
 @task(SECTION)
 def cards_overlay(hour: Hour) -> None:
-    """Accuracies are by label, probes have a point for each epoch, a layout has probes first."""
+    """Accuracies are by label, probes have curves, a layout has probes first."""
     with board(hour, hour.sweep()) as address:
         tags = asked(address, "data/plugin/scalars/tags")
         names = sorted({tag for found in tags.values() for tag in found})
@@ -84,7 +84,8 @@ def cards_overlay(hour: Hour) -> None:
         hour.expect(probe, "no probe")
         if probe:
             points = asked(address, f"data/plugin/scalars/scalars?run={quoted(run)}&tag={quoted(probe)}")
-            hour.expect(len(points) >= 3, f"{probe} has {len(points)} points in 3 epochs")
+            # How often it runs in between is a matter of the time that it takes.
+            hour.expect(len(points) >= 2, f"{probe} has {len(points)} point in 3 epochs")
         layout = asked(address, "data/plugin/custom_scalars/layout")
         titles = [category["title"].lower() for category in (layout or {}).get("category", [])]
         hour.expect(titles and "probe" in titles[0], f"the layout begins with {titles[:1]}")

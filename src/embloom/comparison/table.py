@@ -213,7 +213,7 @@ def print_comparison(comparison: Comparison) -> None:
             style="dim",
         )
     for line in comparison.left_out():
-        console.print(escape(line), style="dim", soft_wrap=True)
+        console.print(escape(line), style="dim")
     for place, row in enumerate(comparison.rows, 1):
         for run in row.runs:
             state = "" if run.state.state == "finished" else f"  ({run.state.state} {run.state.reason})".rstrip()
