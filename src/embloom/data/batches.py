@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -102,3 +104,9 @@ def even_size(count: int, batch_size: int) -> int:
     """The size of batches that are all about as large, up to `batch_size`: a rest of two samples would be a batch that
     a norm over the batch makes nonsense of."""
     return -(-count // -(-count // batch_size))
+
+
+def as_tensor(array: Any) -> Tensor:
+    """The same memory, also of a file that is mapped and must not be written."""
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
+        return torch.from_numpy(array)

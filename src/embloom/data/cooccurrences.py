@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from embloom.assembly.parameters import choices, integers, positive_integers
 from embloom.data.base import SPLITS, Batch, Phase, Split
-from embloom.data.batches import Batches, Order
+from embloom.data.batches import Batches, Order, as_tensor
 from embloom.data.blocks import cut_long
 from embloom.data.cache import cached
 from embloom.data.pair_counts import FILES, Counting
@@ -168,7 +167,6 @@ class Cooccurrences(Text):
         return self.entry()
 
 
-def tensors(pairs: np.ndarray, counts: np.ndarray) -> dict[str, Tensor]:
-    """The same memory, also of files that are mapped and must not be written."""
-    with warnings.catch_warnings(action="ignore", category=UserWarning):
-        return {"pair": torch.from_numpy(pairs), "count": torch.from_numpy(counts)}
+def tensors(pairs: Any, counts: Any) -> dict[str, Tensor]:
+    """The columns of a split."""
+    return {"pair": as_tensor(pairs), "count": as_tensor(counts)}

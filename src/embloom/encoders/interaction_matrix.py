@@ -38,13 +38,26 @@ class InteractionMatrix:
             normalized: divide each entry by the roots of how many its person and its item have.
         """
         lengths, owner = offsets.diff(), owners(offsets)
-        counts = torch.bincount(history, minlength=items)
         values = torch.ones(len(history), device=history.device)
         if normalized:
+            counts = torch.bincount(history, minlength=items)
             values = inverse_root(lengths)[owner] * inverse_root(counts)[history.long()]
-        order = history.argsort(stable=True)
-        ends = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        return cls(csr(offsets, history, values, items), csr(ends, owner[order], values[order], len(lengths)))
+        return cls.of_entries(owner, history, values, (len(lengths), items))
+
+    @classmethod
+    def of_entries(cls, rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> InteractionMatrix:
+        """The matrix of such entries (P,), in the order of their rows."""
+        back = columns.argsort(stable=True)
+        return cls(
+            csr(begins(rows, shape[0]), columns, values, shape[1]),
+            csr(begins(columns, shape[1]), rows[back], values[back], shape[0]),
+        )
+
+
+def begins(rows: Tensor, count: int) -> Tensor:
+    """(count + 1,) where each row begins among row numbers (P,) once they are in order, and the end."""
+    lengths = torch.bincount(rows, minlength=count)
+    return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
 
 
 def csr(offsets: Tensor, columns: Tensor, values: Tensor, width: int) -> Tensor:
@@ -84,6 +97,13 @@ def dense_rows(items: Tensor, offsets: Tensor, width: int) -> Tensor:
     found = torch.zeros(width, len(offsets) - 1, device=items.device)
     found[items.long(), owners(offsets)] = 1
     return found
+
+
+def stretch(values: Tensor, exponent: float) -> Tensor:
+    """What turns M times its right vectors, which is U S, into U S^exponent, of singular values (D,), largest first."""
+    # A matrix of lower rank has values that are zero up to rounding, and no directions for them.
+    least = values.max() * 1e-5
+    return torch.where(values > least, values.clamp(min=least).pow(exponent - 1), 0.0)
 
 
 def singular_vectors(matrix: InteractionMatrix, dim: int, iterations: int) -> tuple[Tensor, Tensor]:

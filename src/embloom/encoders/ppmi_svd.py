@@ -11,7 +11,7 @@ from torch import Tensor
 
 from embloom.assembly.parameters import integers, numbers, positive_integers
 from embloom.encoders.base import Encoder
-from embloom.encoders.interaction_matrix import InteractionMatrix, csr, singular_vectors
+from embloom.encoders.interaction_matrix import InteractionMatrix, singular_vectors, stretch
 
 
 class PPMISVD(Encoder):
@@ -72,15 +72,9 @@ class PPMISVD(Encoder):
         if not kept.any():
             raise ValueError(f"encoder.shift={self.shift:g}: no pair stands together so often; lower it")
         word, context, information = word[kept], context[kept], information[kept]
-        back = context.argsort(stable=True)
-        matrix = InteractionMatrix(
-            csr(begins(word, words), context, information, words),
-            csr(begins(context, words), word[back], information[back], words),
-        )
+        matrix = InteractionMatrix.of_entries(word, context, information, (words, words))
         values, vectors = singular_vectors(matrix, dim, self.iterations)
-        least = values.max() * 1e-5
-        stretch = torch.where(values > least, values.clamp(min=least).pow(self.exponent - 1), 0.0)
-        self.embedding.copy_(matrix.by_user @ (vectors * stretch))
+        self.embedding.copy_(matrix.by_user @ (vectors * stretch(values, self.exponent)))
 
     def tables(self) -> dict[str, Tensor]:
         """The vectors of words."""
@@ -107,9 +101,3 @@ def added_up(batches: Iterable[Mapping[str, Tensor]], words: int) -> tuple[Tenso
     once, place = ordered.unique_consecutive(return_inverse=True)
     total = torch.zeros(len(once), device=once.device).index_add_(0, place, torch.cat(counts)[order])
     return once // words, once % words, total
-
-
-def begins(rows: Tensor, count: int) -> Tensor:
-    """(count + 1,) where each row begins among ascending or other row numbers (P,), and the end."""
-    lengths = torch.bincount(rows, minlength=count)
-    return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from embloom.assembly.parameters import integers, numbers
-from embloom.encoders.interaction_matrix import InteractionMatrix, inverse_root, singular_vectors
+from embloom.encoders.interaction_matrix import InteractionMatrix, inverse_root, singular_vectors, stretch
 from embloom.encoders.ragged import owners
 from embloom.encoders.recommender import Tables
 
@@ -61,20 +61,18 @@ class TruncatedSVD(Tables):
         counts = torch.bincount(self.history, minlength=self.items_count).clamp(min=1).float()
         self.values.copy_(values)
         self.items.copy_(vectors * counts.pow(self.popularity)[:, None])
-        self.users.copy_(matrix.by_user @ (vectors * self.stretch()))
-
-    def stretch(self) -> Tensor:
-        """What turns a person's normalized items times V, which is U S, into U S^exponent."""
-        # A matrix of lower rank has values that are zero up to rounding, and no directions for them.
-        least = self.values.max() * 1e-5
-        return torch.where(self.values > least, self.values.clamp(min=least).pow(self.exponent - 1), 0.0)
+        self.users.copy_(matrix.by_user @ (vectors * stretch(self.values, self.exponent)))
 
     def fold_in(self, items: Tensor, offsets: Tensor) -> Tensor:
         """The row of U S^exponent that they would have had; see `Recommender.fold_in`."""
         counts = torch.bincount(self.history, minlength=self.items_count)
         back = inverse_root(counts) * counts.clamp(min=1).float().pow(-self.popularity)
         lengths, owner = offsets.diff(), owners(offsets)
-        rows = self.items[items] * back[items, None] * (inverse_root(lengths)[owner, None] * self.stretch())
+        rows = (
+            self.items[items]
+            * back[items, None]
+            * (inverse_root(lengths)[owner, None] * stretch(self.values, self.exponent))
+        )
         return self.items.new_zeros(len(lengths), self.dim).index_add_(0, owner, rows) @ self.items.T
 
     def make_tables(self) -> dict[str, Tensor]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +13,7 @@ from torch import Tensor
 from embloom.artifact.readers.attributes import AttributesReader
 from embloom.assembly.parameters import choices
 from embloom.data.base import SPLITS, RowClasses, Split
+from embloom.data.batches import as_tensor
 from embloom.data.corpus import bincount
 from embloom.data.films import Films
 from embloom.data.interaction_files.attributes import Attribute, read_attributes
@@ -194,12 +193,6 @@ def by_person(held: HeldOut, people: int) -> tuple[Ragged, Tensor | None]:
     """What each person has of what is held out, and the ratings, if there are any."""
     rating = None if held.rating is None else as_tensor(held.rating)
     return Ragged(as_tensor(held.item), as_tensor(offsets_of(bincount(held.user, people)))), rating
-
-
-def as_tensor(array: Any) -> Tensor:
-    """The same memory, also of a file that is mapped and must not be written."""
-    with warnings.catch_warnings(action="ignore", category=UserWarning):
-        return torch.from_numpy(array)
 
 
 def built_in(films: Films) -> InteractionLog:

@@ -220,8 +220,9 @@ class InteractionSplit:
             chosen[able[:count]], able = mark, able[count:]
         marks = np.repeat(chosen, lengths)
         self.check(marks, share)
-        result = SplitInteractions(training(found, marks), {})
-        number = numbered(counts_kept(found, in_training(found, marks))[1])
+        kept = in_training(found, marks)
+        result = SplitInteractions(training(found, kept), {})
+        number = numbered(counts_kept(found, kept)[1])
         for mark, name in HELD.items():
             if share[mark]:
                 rows = np.flatnonzero(marks == mark)
@@ -280,15 +281,16 @@ def in_training(found: InteractionLog, marks: Marks) -> NDArray[np.bool_]:
     return kept
 
 
-def training(found: InteractionLog, marks: Marks) -> InteractionLog:
+def training(found: InteractionLog, kept: NDArray[np.bool_]) -> InteractionLog:
     """The training matrix; times have done their work, and would be the larger half of it."""
-    return some(replace(found, times=None), in_training(found, marks))
+    return some(replace(found, times=None), kept)
 
 
 def held_out(found: InteractionLog, marks: Marks) -> SplitInteractions:
     """Splits of interactions that are marked; those of people or items that training has not are left out."""
-    result = SplitInteractions(training(found, marks), {})
-    users, items = map(numbered, counts_kept(found, in_training(found, marks)))
+    kept = in_training(found, marks)
+    result = SplitInteractions(training(found, kept), {})
+    users, items = map(numbered, counts_kept(found, kept))
     counts = bincount(marks, 3).tolist()
     for mark, name in HELD.items():
         if not counts[mark]:
