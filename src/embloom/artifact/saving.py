@@ -117,7 +117,7 @@ def save(
     dropped = {"of", *encoder.start_only}
     card = {
         "format_version": FORMAT_VERSION,
-        "encoder": {key: value for key, value in node.items() if key not in dropped},
+        "encoder": {**{key: value for key, value in node.items() if key not in dropped}, **encoder.kept_options()},
         "of": dict(of or {}),
         "supplied": {name: value for name, value in supplied.items() if not isinstance(value, Tensor)},
         "reader": reader.described(),

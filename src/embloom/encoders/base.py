@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -69,6 +69,11 @@ class Encoder(nn.Module):
     def computed(self) -> bool:
         """Whether `fit` computes the weights."""
         return type(self).fit is not Encoder.fit
+
+    def kept_options(self) -> dict[str, Any]:
+        """Options that the artifact keeps beside those of the configuration, so that it is built without the files
+        that a training read."""
+        return {}
 
     def start(self) -> list[str]:
         """Called once where a training starts from scratch, to read weights from elsewhere; returns lines to print."""
