@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from embloom.artifact.readers.text import TextReader, counted, renumbered
+from embloom.artifact.readers.text import TextReader
 from embloom.artifact.readers.tokenizer import PATTERN, compile_pattern, load_tokenizer
 from embloom.assembly.parameters import numbers, positive_integers
 from embloom.data.base import Split, digest_of
 from embloom.data.batches import Batches, Order, even_size
+from embloom.data.cache import default_cache
 from embloom.data.in_memory import InMemoryDataset
 from embloom.data.splits import HeldOut
-from embloom.files.tables import find_split, labelled
+from embloom.data.tokenized_texts import LabelledSource, Texts
+from embloom.files.tables import find_split
 
 CHUNK = 1 << 16
-Texts = dict[str, Tensor]  # `token` (T,), `length` (N,), `label` (N,)
 
 
 class LabelledText(InMemoryDataset):
@@ -44,12 +45,14 @@ class LabelledText(InMemoryDataset):
         max_share: leave out words that are more than this part of all text; 0.01 takes the commonest dozen, which
             say little and weigh much in an average.
         pattern: see `TextOptions`, as `lowercase` and `tokenizer`.
+        cache: folder of token ids; the texts are tokenized once.
 
     Raises:
         ValueError: an option is out of range; on `measure`, the texts cannot be read.
     """
 
     labels = ("label",)
+    no_effect: ClassVar[tuple[str, ...]] = ("resident", "cache")
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class LabelledText(InMemoryDataset):
         pattern: str | None = None,
         lowercase: bool = True,
         tokenizer: str | None = None,
+        cache: str | None = None,
         resident: bool | str = "auto",
         seed: int = 0,
     ) -> None:
@@ -81,40 +85,21 @@ class LabelledText(InMemoryDataset):
         compile_pattern(pattern, True)
         if tokenizer:
             load_tokenizer(tokenizer)
-        self.train_path, self.test_path = places(Path(path).expanduser(), test_path)
-        self.text, self.label, self.classes = text, label, classes
-        self.min_count, self.max_vocab, self.max_share = min_count, max_vocab, max_share
+        self.train_path, self.test_path = places_of(Path(path).expanduser(), test_path)
         self.text_options: dict[str, Any] = {"pattern": pattern, "lowercase": lowercase, "tokenizer": tokenizer}
+        places = {"train": self.train_path, **({"test": self.test_path} if self.test_path is not None else {})}
+        self.source = LabelledSource(places, text, label, classes, self.text_options, min_count, max_vocab, max_share)
+        self.cache = Path(cache).expanduser() if cache else default_cache()
         self.vocabulary: list[str] = []
         self.texts: dict[Split, Texts] = {}
 
     def measure(self) -> None:
-        """Reads everything: how many words and classes there are decides the encoder's sizes."""
-        read = {"train": labelled(self.train_path, self.label, self.text)}
-        if self.test_path is not None:
-            read["test"] = labelled(self.test_path, self.label, self.text)
-        names = sorted(set(read["train"][0])) if self.classes is None else [str(name) for name in self.classes]
-        self.names = {"label": names}
-        number = {name: i for i, name in enumerate(names)}
-        if len(names) < 2:
-            raise ValueError(
-                f"{self.train_path} has {len(names)} classes in its column or folders: it takes two or more"
-            )
-        numbered = {split: of_classes(*found, number, self.classes is not None) for split, found in read.items()}
-        words = TextReader(**self.text_options)
-        raw = {split: {**words(texts), "label": labels} for split, (labels, texts) in numbered.items()}
-        # Only the training texts choose the words; test words come after them in `words`, with a count of 0.
-        self.vocabulary, place = counted(
-            raw["train"]["token"],
-            list(words.tokenizer.words)[1:],
-            self.min_count,
-            self.max_vocab,
-            self.max_share,
-        )
-        columns = {split: {**renumbered(found, place), "label": found["label"]} for split, found in raw.items()}
-        self.texts = self.parted(columns)
+        """Reads everything, once into the cache: how many words and classes there are decides the encoder's sizes."""
+        found = self.source.opened(self.cache)
+        self.vocabulary, self.names = found.vocabulary, {"label": found.classes}
+        self.texts = self.parted(found.columns)
         self.reader = TextReader(**self.text_options, vocabulary=self.vocabulary)
-        self.sizes = {"token": len(self.vocabulary), "length": 1, "label": len(names)}
+        self.sizes = {"token": len(self.vocabulary), "length": 1, "label": len(found.classes)}
 
     def parted(self, columns: Mapping[str, Texts]) -> dict[Split, Texts]:
         """Cuts off what is held out, and all but `train_size` labels.
@@ -184,7 +169,7 @@ class Bags(Batches):
             yield {**columns, "token": self.token.index_select(0, place)}
 
 
-def places(path: Path, test_path: str | None) -> tuple[Path, Path | None]:
+def places_of(path: Path, test_path: str | None) -> tuple[Path, Path | None]:
     """Where the training and the test texts are.
 
     Raises:
@@ -198,28 +183,6 @@ def places(path: Path, test_path: str | None) -> tuple[Path, Path | None]:
         return path, Path(test_path).expanduser()
     train = find_split(path, "train") if path.is_dir() else None
     return (path, None) if train is None else (train, find_split(path, "test"))
-
-
-def of_classes(
-    labels: Sequence[str], texts: Sequence[str], number: Mapping[str, int], some: bool
-) -> tuple[Tensor, list[str]]:
-    """Class numbers and texts, of the known classes.
-
-    Args:
-        labels: names of classes.
-        texts: as many.
-        number: the number of each class.
-        some: leave other classes out, instead of refusing them.
-
-    Raises:
-        ValueError: there is a class that training does not know, or nothing is left.
-    """
-    if not some and (unknown := sorted(set(labels) - set(number))):
-        raise ValueError(f"the test texts have a class that the training texts do not: {unknown[0]}")
-    kept = [(number[label], text) for label, text in zip(labels, texts, strict=True) if label in number]
-    if not kept:
-        raise ValueError(f"dataset.classes={list(number)}: no text has one of these labels")
-    return torch.tensor([label for label, _ in kept]), [text for _, text in kept]
 
 
 def taken(texts: Texts, rows: Tensor) -> Texts:
