@@ -12,25 +12,28 @@ from torch import Tensor
 from embloom.artifact.readers.text import TextReader
 from embloom.artifact.readers.tokenizer import PATTERN, compile_pattern, load_tokenizer
 from embloom.assembly.parameters import numbers, positive_integers
-from embloom.data.base import Split, digest_of
+from embloom.data.base import SPLITS, Split, digest_of
 from embloom.data.batches import Batches, Order, even_size
 from embloom.data.cache import default_cache
 from embloom.data.in_memory import InMemoryDataset
 from embloom.data.splits import HeldOut
-from embloom.data.tokenized_texts import LabelledSource, Texts
+from embloom.data.tokenized_texts import UNLABELLED, LabelledSource, Texts
 from embloom.files.tables import find_split
 
-CHUNK = 1 << 16
+CHUNK = 1 << 12
 
 
 class LabelledText(InMemoryDataset):
     """Columns `token` (T,), the words of all texts of a batch in a row, `length` (B,), how many each has, and `label`.
 
-    The vocabulary is made from all training texts, whatever part of their labels is used: text costs nothing.
+    The vocabulary is made from all training texts, whatever part of their labels is used: text costs nothing. Those
+    that are not used, and `unlabelled`, have the label -1 where an encoder is computed from them.
 
     Args:
         path: a CSV or TSV file (packed or not), a folder `<class>/<text files>`, or a folder that has `train` and
             `test` of either kind (`train.csv.gz`, `train/<class>/...`).
+        unlabelled: more texts, without labels: a file with one a line, a table, a folder or a glob. They choose the
+            vocabulary too, and what is computed from texts alone (`encoder=lsa`) is computed from them as well.
         test_path: the test texts, where `path` is the training texts alone; else `test_fraction` is held out.
         text: the column of the text.
         label: the column of the label.
@@ -58,6 +61,7 @@ class LabelledText(InMemoryDataset):
         self,
         batch_size: int,
         path: str,
+        unlabelled: str | None = None,
         test_path: str | None = None,
         text: str = "text",
         label: str = "label",
@@ -88,10 +92,13 @@ class LabelledText(InMemoryDataset):
         self.train_path, self.test_path = places_of(Path(path).expanduser(), test_path)
         self.text_options: dict[str, Any] = {"pattern": pattern, "lowercase": lowercase, "tokenizer": tokenizer}
         places = {"train": self.train_path, **({"test": self.test_path} if self.test_path is not None else {})}
-        self.source = LabelledSource(places, text, label, classes, self.text_options, min_count, max_vocab, max_share)
+        self.source = LabelledSource(
+            places, text, label, classes, self.text_options, min_count, max_vocab, max_share, unlabelled
+        )
         self.cache = Path(cache).expanduser() if cache else default_cache()
         self.vocabulary: list[str] = []
         self.texts: dict[Split, Texts] = {}
+        self.unlabelled: list[Texts] = []
 
     def measure(self) -> None:
         """Reads everything, once into the cache: how many words and classes there are decides the encoder's sizes."""
@@ -111,6 +118,12 @@ class LabelledText(InMemoryDataset):
         where, classes = f"dataset.path={self.train_path}", len(self.names["label"])
         rows = self.held_out.rows(train["label"], classes, where, "texts", test=test is None)
         found = {split: taken(train, some) for split, some in rows.items()}
+        unused = torch.ones(len(train["label"]), dtype=torch.bool)
+        unused[torch.cat(list(rows.values()))] = False
+        self.unlabelled = [columns[UNLABELLED]] if UNLABELLED in columns else []
+        if unused.any():
+            rest = taken(train, unused.nonzero().flatten())
+            self.unlabelled.append({**rest, "label": torch.full_like(rest["label"], -1)})
         return found if test is None else {**found, "test": test}
 
     def rows(self) -> dict[str, int]:
@@ -119,7 +132,8 @@ class LabelledText(InMemoryDataset):
 
     def digest(self) -> str:
         """A hash of all token ids and labels."""
-        return digest_of(self.texts)  # type: ignore[arg-type]
+        more = {f"unlabelled_{number}": texts for number, texts in enumerate(self.unlabelled)}
+        return digest_of({**self.texts, **more}, (*SPLITS, *more))
 
     def loader(self, split: Split, *, shuffle: bool = False, every_rank: bool = False) -> Any:
         """Batches of one split, shuffled by (seed, epoch) or in order."""
@@ -127,6 +141,12 @@ class LabelledText(InMemoryDataset):
         size = even_size(count, self.batch_size)
         order = self.order(count, shuffle=shuffle, every_rank=every_rank, batch_size=size)
         return Bags(self.placed(self.texts[split]), order)
+
+    def fit_loader(self) -> Iterator[dict[str, Tensor]]:
+        """The training split in order, and then the texts that have no label here."""
+        yield from super().fit_loader()
+        for texts in self.unlabelled:
+            yield from Bags(self.placed(texts), Order(len(texts["label"]), CHUNK))
 
     def load(self) -> dict[Split, dict[str, Tensor]]:
         """The columns with one row a text; the words, which have not, are in `texts`."""

@@ -1,8 +1,8 @@
 """Labelled texts as token ids, tokenized once and kept in the cache.
 
 An entry is named after the hash of what the texts are and of every option that shaped them: of each split
-`<split>_token.npy` (int32, all texts in a row), `<split>_length.npy` and `<split>_label.npy` (int64, one a text);
-`names.json`, the vocabulary and the classes; and `seal.json`, the hashes of the others.
+`<split>_token.npy` (int32, all texts in a row), `<split>_length.npy` and `<split>_label.npy` (int64, one a text, -1
+where it has none); `names.json`, the vocabulary and the classes; and `seal.json`, the hashes of the others.
 """
 
 from __future__ import annotations
@@ -22,12 +22,16 @@ from embloom.artifact.readers.text import TextReader, counted, renumbered
 from embloom.artifact.readers.tokenizer import tokenizer_identity
 from embloom.data.batches import as_tensor
 from embloom.data.cache import HASH, cached
+from embloom.files.finding import files_at
 from embloom.files.seal import file_hash
 from embloom.files.tables import class_files, labelled
 
 FORMAT = 1
 NAMES = "names.json"
 COLUMNS = ("token", "length", "label")
+UNLABELLED = "unlabelled"
+OPTION = "dataset.unlabelled"
+PART = 10_000  # texts that are read at a time
 Texts = dict[str, Tensor]  # `token` (T,), `length` (N,), `label` (N,)
 
 
@@ -52,6 +56,7 @@ class LabelledSource:
 
     Attributes:
         places: `train`, and `test` where it has texts of its own -> a table, or a folder of class folders.
+        unlabelled: more texts, a file with one a line, a table, a folder or a glob; None is none.
         text: the column of the text.
         label: the column of the label.
         classes: only these; None is all.
@@ -67,6 +72,12 @@ class LabelledSource:
     min_count: int
     max_vocab: int | None
     max_share: float
+    unlabelled: str | None = None
+
+    @property
+    def splits(self) -> list[str]:
+        """What an entry has columns of."""
+        return [*self.places, *([] if self.unlabelled is None else [UNLABELLED])]
 
     def opened(self, cache: Path) -> TokenizedTexts:
         """The token ids, from the cache or made there.
@@ -74,12 +85,12 @@ class LabelledSource:
         Raises:
             ValueError: the texts cannot be read, or do not make classes or a vocabulary.
         """
-        files = [NAMES, *(f"{split}_{name}.npy" for split in self.places for name in COLUMNS)]
+        files = [NAMES, *(f"{split}_{name}.npy" for split in self.splits for name in COLUMNS)]
         entry = cached(cache, f"texts-{self.key()}", files, self.build)
         names = json.loads((entry / NAMES).read_text(encoding="utf-8"))
         columns = {
             split: {name: as_tensor(np.load(entry / f"{split}_{name}.npy", mmap_mode="r")) for name in COLUMNS}
-            for split in self.places
+            for split in self.splits
         }
         return TokenizedTexts(columns, names["vocabulary"], names["classes"])
 
@@ -88,14 +99,14 @@ class LabelledSource:
         described = {
             **vars(self),
             "format": FORMAT,
-            "places": list(self.places),
+            "places": self.splits,
+            "unlabelled": None,
             "options": dict(self.options),
             "classes": self.classes and [str(name) for name in self.classes],
             "source": tokenizer_identity(self.options["tokenizer"]),
         }
         digest = hashlib.blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=16)
-        for split, place in self.places.items():
-            files = [("", place)] if place.is_file() else class_files(place)
+        for split, files in self.files().items():
             digest.update(f"{split} {len(files)}".encode())
             for name, file in files:
                 try:
@@ -104,6 +115,15 @@ class LabelledSource:
                 except OSError as error:
                     raise ValueError(f"cannot read {file}: {error}") from error
         return digest.hexdigest()
+
+    def files(self) -> dict[str, list[tuple[str, Path]]]:
+        """Of each split the files, each with its class where the folder says it."""
+        found = {
+            split: [("", place)] if place.is_file() else class_files(place) for split, place in self.places.items()
+        }
+        if self.unlabelled is not None:
+            found[UNLABELLED] = [("", file) for file in files_at(self.unlabelled, "text file", where=OPTION)]
+        return found
 
     def build(self, folder: Path) -> None:
         """Writes an entry."""
@@ -117,9 +137,12 @@ class LabelledSource:
         numbered = {split: of_classes(*found, number, self.classes is not None) for split, found in read.items()}
         words = TextReader(**self.options)
         raw = {split: {**words(texts), "label": labels} for split, (labels, texts) in numbered.items()}
-        # Only the training texts choose the words; test words come after them in `words`, with a count of 0.
+        if self.unlabelled is not None:
+            texts = [text for part in words.open(self.unlabelled, self.text, PART).parts for text in part.inputs]
+            raw[UNLABELLED] = {**words(texts), "label": torch.full((len(texts),), -1)}
+        # Test texts choose no words: those that they alone have come later in `words`, with a count of 0.
         vocabulary, place = counted(
-            raw["train"]["token"],
+            torch.cat([raw[split]["token"] for split in raw if split != "test"]),
             list(words.tokenizer.words)[1:],
             self.min_count,
             self.max_vocab,
