@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,10 @@ def batch(found: list[list[int]]) -> dict[str, torch.Tensor]:
 
 def dense(found: list[list[int]], least: int, share: float) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """X in the plainest way."""
-    grams = [Counter([(w,) for w in text] + list(zip(text, text[1:], strict=False))) for text in found]
+    grams = [set([(w,) for w in text] + list(pairwise(text))) for text in found]
     df = Counter(gram for text in grams for gram in text)
     kept = [gram for gram in df if least <= df[gram] <= share * len(found)]
-    x = np.array([[(1 + math.log(text[g])) * math.log(len(found) / df[g]) if text[g] else 0 for g in kept]
+    x = np.array([[math.log(len(found) / df[g]) if g in text else 0 for g in kept]
                   for text in grams])  # fmt: skip
     return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
 
@@ -52,7 +53,7 @@ def test_vectors_are_those_of_a_dense_decomposition() -> None:
 
 
 def test_too_little_text_and_odd_options_are_refused() -> None:
-    with pytest.raises(ValueError, match="encoder.min_texts=20, encoder.max_share=0.1: no word stands in so many of"):
+    with pytest.raises(ValueError, match=r"encoder.min_texts=20, encoder.max_share=0.1: no word stands in so many of"):
         LSA({"token": 12, "length": 1}, features=50).fit([batch(texts(30))])
     with pytest.raises(ValueError, match="reads texts: choose dataset=labelled_text"):
         LSA({"features": 3})

@@ -82,7 +82,7 @@ def test_ratios_and_scores_are_those_of_plain_loops() -> None:
 
 
 def test_what_has_no_class_or_too_many_words_is_refused() -> None:
-    with pytest.raises(ValueError, match="no label has 4: end encoder.layers with the number of classes"):
+    with pytest.raises(ValueError, match=r"no label has 4: end encoder.layers with the number of classes"):
         BagOfEmbeddings({"token": 10}, layers="8-4", ngrams=2, labels={"label": 2})
     with pytest.raises(ValueError, match="ngrams=9: at most 5 words"):
         BagOfEmbeddings({"token": 10}, layers="8-2", ngrams=9, labels={"label": 2})

@@ -10,7 +10,7 @@ from torch import Tensor
 from embloom.assembly.parameters import integers, numbers, positive_integers
 from embloom.encoders.base import Encoder
 from embloom.encoders.interaction_matrix import InteractionMatrix, singular_vectors
-from embloom.encoders.ngrams import MOST, counted, ngrams_of
+from embloom.encoders.ngrams import MOST, ngrams_of, once
 
 BUCKETS = 1 << 24  # while they are counted; what is kept has a row of its own
 CHUNK = 2048  # texts at a time
@@ -21,8 +21,8 @@ class LSA(Encoder):
     """Latent semantic analysis (Deerwester et al. 1990): rows of X V, where U S V^T is the truncated singular value
     decomposition of the matrix X of texts by words and n-grams, centered and scaled to a mean square of 1.
 
-    An entry of X is (1 + log tf) log(N / df), for a word or n-gram that stands tf times in the text and in df of N
-    texts, and each row of X has length 1. Nothing in it is trained: `fit` computes it, from labelled and unlabelled
+    An entry of X is log(N / df), for a word or n-gram that stands in the text, however often, and in df of N texts; each
+    row of X has length 1. Nothing in it is trained: `fit` computes it, from labelled and unlabelled
     texts alike.
 
     Args:
@@ -46,7 +46,7 @@ class LSA(Encoder):
     def __init__(
         self,
         sizes: Mapping[str, int],
-        dim: int = 64,
+        dim: int = 32,
         ngrams: int = 2,
         min_texts: int = 20,
         max_share: float = 0.1,
@@ -96,7 +96,7 @@ class LSA(Encoder):
         rows = self.words + BUCKETS
         counts = torch.zeros(rows, dtype=torch.int32, device=token.device)
         for some, lengths in in_chunks(token, length):
-            _, number, _ = self.occurrences(some, lengths)
+            _, number = self.sets(some, lengths)
             counts.index_add_(0, number, torch.ones_like(number, dtype=torch.int32))
         counts[counts > self.max_share * len(length)] = 0
         if int(counts.max()) < self.min_texts:
@@ -110,18 +110,18 @@ class LSA(Encoder):
         self.numbers[: len(kept)] = kept
         self.rarity[: len(kept)] = (len(length) / counts[kept].float()).log()
 
-    def occurrences(self, token: Tensor, length: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of some texts: text, number of a word or n-gram, how often (Q,)."""
+    def sets(self, token: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+        """Of some texts: text, number of a word or n-gram (Q,), each once a text."""
         found = ngrams_of(token, length, self.ngrams, self.words, BUCKETS)
-        return counted(*found, self.words + BUCKETS)
+        return once(*found, self.words + BUCKETS)
 
     def entries(self, token: Tensor, length: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Of some texts the entries of X: row, column, value (Q,)."""
-        text, number, often = self.occurrences(token, length)
+        text, number = self.sets(token, length)
         column = torch.searchsorted(self.numbers, number).clamp_max(len(self.numbers) - 1)
         known = self.numbers[column] == number
-        text, column, often = text[known], column[known], often[known]
-        values = (1 + often.float().log()) * self.rarity[column]
+        text, column = text[known], column[known]
+        values = self.rarity[column]
         size = values.new_zeros(len(length)).index_add_(0, text, values.square()).sqrt()
         return text, column, values / size.clamp_min(1e-12)[text]
 

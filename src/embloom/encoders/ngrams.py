@@ -43,10 +43,10 @@ def ngrams_of(token: Tensor, length: Tensor, most: int, words: int, buckets: int
     return torch.cat(texts), torch.cat(numbers)
 
 
-def counted(texts: Tensor, numbers: Tensor, rows: int) -> tuple[Tensor, Tensor, Tensor]:
-    """What each text has, each once, text by text: texts (Q,), numbers (Q,) below `rows`, and how often (Q,)."""
-    once, counts = torch.unique(texts * rows + numbers, return_counts=True)
-    return once // rows, once % rows, counts
+def once(texts: Tensor, numbers: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+    """What each text has, each once, text by text: texts (Q,), numbers (Q,) below `rows`."""
+    found = torch.unique(texts * rows + numbers)
+    return found // rows, found % rows
 
 
 class NaiveBayesScores(nn.Module):
@@ -80,8 +80,7 @@ class NaiveBayesScores(nn.Module):
     def sets(self, token: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
         """Words (T,) and lengths (B,) -> texts and numbers (Q,) of what each text has, each once."""
         found = ngrams_of(token, length, self.most, self.words, self.buckets)
-        texts, numbers, _ = counted(*found, len(self.weight))
-        return texts, numbers
+        return once(*found, len(self.weight))
 
     @torch.no_grad()
     def fit(self, batches: Iterable[Mapping[str, Tensor]], label: str) -> None:
