@@ -99,6 +99,7 @@ class LabelledSource:
         described = {
             **vars(self),
             "format": FORMAT,
+            "kind": type(self).__name__,
             "places": self.splits,
             "unlabelled": None,
             "options": dict(self.options),
@@ -135,11 +136,27 @@ class LabelledSource:
             )
         number = {name: i for i, name in enumerate(names)}
         numbered = {split: of_classes(*found, number, self.classes is not None) for split, found in read.items()}
-        words = TextReader(**self.options)
-        raw = {split: {**words(texts), "label": labels} for split, (labels, texts) in numbered.items()}
+        texts = {split: found for split, (_, found) in numbered.items()}
+        labels = {split: found for split, (found, _) in numbered.items()}
         if self.unlabelled is not None:
-            texts = [text for part in words.open(self.unlabelled, self.text, PART).parts for text in part.inputs]
-            raw[UNLABELLED] = {**words(texts), "label": torch.full((len(texts),), -1)}
+            parts = TextReader().open(self.unlabelled, self.text, PART).parts
+            texts[UNLABELLED] = [text for part in parts for text in part.inputs]
+            labels[UNLABELLED] = torch.full((len(texts[UNLABELLED]),), -1)
+        token, vocabulary = self.tokens(texts)
+        for split, found in token.items():
+            for name, column in {**found, "label": labels[split]}.items():
+                np.save(folder / f"{split}_{name}.npy", column.numpy())
+        text = json.dumps({"vocabulary": vocabulary, "classes": names}, ensure_ascii=False)
+        (folder / NAMES).write_text(text, encoding="utf-8", errors="surrogatepass")
+
+    def tokens(self, texts: Mapping[str, Sequence[str]]) -> tuple[dict[str, dict[str, Tensor]], list[str]]:
+        """Split -> texts as split -> `token` (T,) and `length` (N,), and the vocabulary.
+
+        Raises:
+            ValueError: no word is frequent enough.
+        """
+        words = TextReader(**self.options)
+        raw = {split: words(some) for split, some in texts.items()}
         # Test texts choose no words: those that they alone have come later in `words`, with a count of 0.
         vocabulary, place = counted(
             torch.cat([raw[split]["token"] for split in raw if split != "test"]),
@@ -148,11 +165,7 @@ class LabelledSource:
             self.max_vocab,
             self.max_share,
         )
-        for split, found in raw.items():
-            for name, column in {**renumbered(found, place), "label": found["label"]}.items():
-                np.save(folder / f"{split}_{name}.npy", column.numpy())
-        text = json.dumps({"vocabulary": vocabulary, "classes": names}, ensure_ascii=False)
-        (folder / NAMES).write_text(text, encoding="utf-8", errors="surrogatepass")
+        return {split: renumbered(found, place) for split, found in raw.items()}, vocabulary
 
 
 def of_classes(

@@ -21,9 +21,8 @@ class LSA(Encoder):
     """Latent semantic analysis (Deerwester et al. 1990): rows of X V, where U S V^T is the truncated singular value
     decomposition of the matrix X of texts by words and n-grams, centered and scaled to a mean square of 1.
 
-    An entry of X is log(N / df), for a word or n-gram that stands in the text, however often, and in df of N texts; each
-    row of X has length 1. Nothing in it is trained: `fit` computes it, from labelled and unlabelled
-    texts alike.
+    An entry of X is log(N / df), for a word or n-gram that stands in the text, however often, and in df of N texts;
+    each row of X has length 1. Nothing in it is trained: `fit` computes it, from labelled and unlabelled texts alike.
 
     Args:
         sizes: the dataset's; `sizes["token"]` is the size of the vocabulary.
@@ -104,8 +103,10 @@ class LSA(Encoder):
                 f"encoder.min_texts={self.min_texts}, encoder.max_share={self.max_share:g}: no word stands in so many "
                 f"of the {len(length):,} texts: lower the one, or raise the other"
             )
-        top = counts.argsort(descending=True, stable=True)[: len(self.numbers)]
-        kept = top[counts[top] >= self.min_texts].sort().values
+        kept = (counts >= self.min_texts).nonzero().flatten()
+        if len(kept) > len(self.numbers):
+            most = counts[kept].argsort(descending=True, stable=True)[: len(self.numbers)]
+            kept = kept[most].sort().values
         self.numbers.fill_(NONE)
         self.numbers[: len(kept)] = kept
         self.rarity[: len(kept)] = (len(length) / counts[kept].float()).log()
