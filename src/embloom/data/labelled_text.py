@@ -17,7 +17,8 @@ from embloom.data.batches import Batches, Order, even_size
 from embloom.data.cache import default_cache
 from embloom.data.in_memory import InMemoryDataset
 from embloom.data.splits import HeldOut
-from embloom.data.tokenized_texts import UNLABELLED, LabelledSource, Texts
+from embloom.data.tokenized_texts import OPTION, UNLABELLED, LabelledSource, Texts
+from embloom.files.finding import files_at
 from embloom.files.tables import find_split
 
 CHUNK = 1 << 12
@@ -55,6 +56,7 @@ class LabelledText(InMemoryDataset):
     """
 
     labels = ("label",)
+    locations: ClassVar[tuple[str, ...]] = ("root", "path", "unlabelled")
     no_effect: ClassVar[tuple[str, ...]] = ("resident", "cache")
 
     def __init__(
@@ -89,6 +91,8 @@ class LabelledText(InMemoryDataset):
         compile_pattern(pattern, True)
         if tokenizer:
             load_tokenizer(tokenizer)
+        if unlabelled is not None:
+            files_at(unlabelled, "text file", where=OPTION)
         self.train_path, self.test_path = places_of(Path(path).expanduser(), test_path)
         self.text_options: dict[str, Any] = {"pattern": pattern, "lowercase": lowercase, "tokenizer": tokenizer}
         places = {"train": self.train_path, **({"test": self.test_path} if self.test_path is not None else {})}
@@ -133,7 +137,8 @@ class LabelledText(InMemoryDataset):
     def digest(self) -> str:
         """A hash of all token ids and labels."""
         more = {f"unlabelled_{number}": texts for number, texts in enumerate(self.unlabelled)}
-        return digest_of({**self.texts, **more}, (*SPLITS, *more))
+        columns: dict[str, Mapping[str, Tensor]] = {**self.texts, **more}  # type: ignore[dict-item]
+        return digest_of(columns, (*SPLITS, *more))
 
     def loader(self, split: Split, *, shuffle: bool = False, every_rank: bool = False) -> Any:
         """Batches of one split, shuffled by (seed, epoch) or in order."""

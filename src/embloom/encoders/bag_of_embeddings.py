@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embloom.assembly.parameters import choices, integers, probabilities
+from embloom.assembly.parameters import choices, integers, positive_integers, probabilities
 from embloom.encoders.base import Encoder
 from embloom.encoders.dropout import Dropout
 from embloom.encoders.layers import ACTIVATIONS, NORMS, widths_of
@@ -76,6 +76,7 @@ class BagOfEmbeddings(Encoder):
         self.dropout = Dropout(dropout)
         self.word_dropout = word_dropout
         integers(1, ngrams=ngrams)
+        positive_integers(buckets=buckets)
         self.scores_of = self.of_ngrams(sizes["token"], widths[-1], ngrams, buckets, labels or {})
         hidden = {f"hidden_{i}": width for i, width in enumerate(widths[1:-1])}
         scores = {} if self.scores_of is None else {"ngrams": widths[-1]}
