@@ -54,6 +54,8 @@ def stand_in(config: dict[str, Any], folder: Path) -> list[str]:
         frequent = ["dataset.max_share=1"] if target.endswith(".LabelledText") else []
         if str(config["encoder"]["_target_"]).endswith(".LSA"):
             frequent += ["encoder.max_share=0.9"]
+        if config["encoder"].get("ngrams", 1) > 1 and "buckets" in config["encoder"]:
+            frequent += ["encoder.buckets=1024"]
         return [f"dataset.path={folder / 'texts.csv'}", *frequent, *vectors]
     if "word_similarity" in (config["probe"] or {}):
         (folder / "pairs.txt").write_text("king queen 8\nking kitten 1\n")

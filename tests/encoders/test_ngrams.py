@@ -71,7 +71,7 @@ def test_ratios_and_scores_are_those_of_plain_loops() -> None:
         own, others = [t for t in labels if labels[t] == c], [t for t in labels if labels[t] != c]
         return math.log(share(own) / share(others))
 
-    found = scores(TOKEN, LENGTH)
+    found = scores(TOKEN, LENGTH).detach()
     for text in range(5):
         for c in range(3):
             size = math.sqrt(sum(ratio(f, c) ** 2 for f in sets[text]))
