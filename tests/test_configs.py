@@ -46,12 +46,17 @@ def stand_in(config: dict[str, Any], folder: Path) -> list[str]:
             for i in range(2):
                 Image.new("L", (8, 8), i).save(folder / "photos" / name / f"{i}.png")
         return [f"dataset.root={folder / 'photos'}"]
-    if target.endswith(".LabelledText"):
+    if target.endswith((".LabelledText", ".TextBytes")):
         lines = [f"{'ab'[i % 2]},a few words about {['good', 'bad'][i % 2]} things" for i in range(60)]
         (folder / "texts.csv").write_text("\n".join(["label,text", *lines]))
         (folder / "vectors.txt").write_text("1 100\nwords " + " ".join(["0.1"] * 100))
         vectors = [f"init_from={folder / 'vectors.txt'}"] if config["init_from"]["lr"] is not None else []
-        return [f"dataset.path={folder / 'texts.csv'}", "dataset.max_share=1", *vectors]
+        frequent = ["dataset.max_share=1"] if target.endswith(".LabelledText") else []
+        if str(config["encoder"]["_target_"]).endswith(".LSA"):
+            frequent += ["encoder.max_share=0.9"]
+        if config["encoder"].get("ngrams", 1) > 1 and "buckets" in config["encoder"]:
+            frequent += ["encoder.buckets=1024"]
+        return [f"dataset.path={folder / 'texts.csv'}", *frequent, *vectors]
     if "word_similarity" in (config["probe"] or {}):
         (folder / "pairs.txt").write_text("king queen 8\nking kitten 1\n")
         return [f"probe.word_similarity.path={folder / 'pairs.txt'}"]

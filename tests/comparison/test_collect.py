@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -15,7 +16,8 @@ import pytest
 
 from comparison.made import METRICS, made
 from embloom.comparison.collect import Recorded, differing, folders, read
-from embloom.comparison.table import Comparison
+from embloom.comparison.html import table_data
+from embloom.comparison.table import Comparison, print_comparison
 
 
 def recorded(root: Path, **runs: tuple[list[str], dict[str, float]]) -> list[Recorded]:
@@ -134,3 +136,30 @@ def test_numbers_alone_need_no_torch(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "the runs differ by their seed only" in done.stdout
     assert "0.9000 ±0.0000" in done.stdout
+
+
+def test_bytes_a_sample_stand_beside_the_scores_where_they_differ(tmp_path: Path) -> None:
+    wide = made(tmp_path / "wide", "encoder.layers=auto-24-10")
+    narrow = made(tmp_path / "narrow", "encoder.layers=auto-24-5", "loss=triplet", "probe=[knn]")
+    unfinished = made(tmp_path / "unfinished", "optimizer.lr=0.5", "encoder.layers=auto-24-10", state="stopped")
+    runs = [read(folder) for folder in (wide, narrow, unfinished)]
+    assert [run.bytes_a_sample for run in runs[:2]] == [40.0, 20.0]
+    assert math.isnan(runs[2].bytes_a_sample)
+    comparison = Comparison(runs)
+    assert comparison.sizes == ["bytes a sample"]
+    sizes = {Path(record["runs"][0]).name: record["bytes_a_sample"] for record in comparison.records()}
+    assert sizes == {"wide": 40.0, "narrow": 20.0, "unfinished": None}
+    column = next(column for column in table_data(comparison)["columns"] if column["tag"] == "bytes a sample")
+    assert {cell[0] for cell in column["cells"] if cell[0] == cell[0]} == {40.0, 20.0}
+    assert column["whole"]
+    assert Comparison(runs[:1]).sizes == []
+    assert "bytes a sample" not in comparison.probes + comparison.scores
+
+
+def test_a_terminal_shows_bytes_as_whole_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [read(made(tmp_path / str(width), f"encoder.layers=auto-{width}", "loss=triplet")) for width in (2048, 16)]
+    print_comparison(Comparison(runs))
+    shown = capsys.readouterr().out
+    assert "bytes a sample" in shown
+    assert "8,192" in shown
+    assert "8192.0" not in shown

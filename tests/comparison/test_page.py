@@ -189,3 +189,20 @@ def test_the_page_names_no_address(tmp_path: Path) -> None:
     assert "default-src 'none'" in text
     for mark in ('src="http', 'href="http', "@import", "url(http", "fetch(", "XMLHttpRequest"):
         assert mark not in text
+
+
+@needs_browser
+def test_the_table_has_bytes_a_sample_and_sorts_by_them(tmp_path: Path) -> None:
+    path, _ = digits(tmp_path, ["optimizer.lr=0.1"], ["loss=triplet", "encoder.layers=1024-700"])
+    found = visit(path, """
+      const heads = () => [...document.querySelectorAll("#table thead th[title='bytes a sample']")];
+      const texts = () => [...document.querySelectorAll('#table tbody td')].map((cell) => cell.textContent);
+      const cells = () => texts().filter((text) => ['40', '2,800'].includes(text));
+      heads()[0].click();
+      const up = cells();
+      heads()[0].click();
+      return { count: heads().length, up, down: cells() };
+    """)  # fmt: skip
+    assert found["count"] == 1
+    assert found["up"] == ["40", "2,800"]
+    assert found["down"] == ["2,800", "40"]

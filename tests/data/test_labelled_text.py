@@ -160,3 +160,19 @@ def test_classifier_learns_and_its_artifact_reads_new_texts(tmp_path: Path) -> N
     assert loaded.keys["words"] == list(loaded.keys["words"])
     assert loaded.table("words").shape == (len(loaded.keys["words"]), 8)
     assert loaded.encode("fine", layer="hidden_0").shape == (1, 4)
+
+
+def test_what_is_not_used_is_there_without_a_label_for_what_is_computed(tmp_path: Path) -> None:
+    path, more = write_csv(tmp_path / "x.csv", reviews(100)), tmp_path / "more.txt"
+    more.write_text("a text of its own\nand another one\n")
+    dataset = made(path, train_size=20, unlabelled=str(more))
+    batches = list(dataset.fit_loader())
+    labels = torch.cat([batch["label"] for batch in batches])
+    held = len(texts(dataset, "test")) + len(texts(dataset, "val"))
+    assert (int((labels >= 0).sum()), int((labels < 0).sum())) == (18, 100 - 18 - held + 2)
+    assert "own" in dataset.vocabulary
+    assert sum(len(batch["token"]) for batch in batches) == sum(int(batch["length"].sum()) for batch in batches)
+    alone = made(path, train_size=20)
+    assert alone.digest() != dataset.digest()
+    with pytest.raises(ValueError, match=r"set dataset.unlabelled=FILE"):
+        made(path, unlabelled=str(tmp_path / "absent"))

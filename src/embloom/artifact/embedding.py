@@ -133,8 +133,8 @@ class Embedding:
         return name
 
     @torch.no_grad()
-    def decode(self, vectors: Any, batch_size: int = 1024) -> Tensor:
-        """The decoder, where the encoder has one (autoencoders, PCA).
+    def decode(self, vectors: Any, batch_size: int = 1024) -> Any:
+        """The decoder, where the encoder has one (autoencoders, PCA, bytes).
 
         Args:
             vectors: (N, width of `embedding`).
@@ -142,7 +142,7 @@ class Embedding:
 
         Returns:
             (N, features) on the CPU, rows as `encode` takes them; of images,
-            `rows.reshape(-1, side, side)`.
+            `rows.reshape(-1, side, side)`; of texts as bytes, the texts.
 
         Raises:
             ValueError: the encoder has no decoder, or the vectors do not fit.
@@ -153,7 +153,7 @@ class Embedding:
         rows = torch.as_tensor(vectors, dtype=torch.float32)
         if rows.ndim != 2 or rows.shape[1] != width:
             raise ValueError(f"vectors of shape {tuple(rows.shape)} do not fit (N, {width})")
-        return torch.cat([self.encoder.decode(part) for part in rows.split(batch_size)])
+        return self.reader.restored(torch.cat([self.encoder.decode(part) for part in rows.split(batch_size)]))
 
     def table(self, layer: str) -> Tensor:
         """The rows (count, width) of an embedding layer that is a table.

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import glob
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from embloom.artifact.vectors import Vectors
 
 NAMED = ("dataset", "encoder", "loss")
+BYTES = "bytes a sample"  # a column beside the scores
+NUMBER_BYTES = 4  # of a float32
 NOT_THE_MODEL = ("callbacks", "probe", "logger")
 
 
@@ -65,6 +69,18 @@ class Recorded:
         barely knows, see `coverage`."""
         return well_known(self.state.metrics)
 
+    @cached_property
+    def bytes_a_sample(self) -> float:
+        """What a sample's vector takes: of the layer `embedding`, or the first one, 4 bytes a number; NaN where nothing
+        has been kept."""
+        if self.vectors is not None:
+            return float(NUMBER_BYTES * self.vectors.rows.shape[1])
+        try:
+            layers = json.loads((self.folder / "embeddings" / "card.json").read_text(encoding="utf-8"))["layers"]
+            return float(NUMBER_BYTES * layers.get("embedding", next(iter(layers.values()))))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
+            return math.nan
+
 
 @dataclass
 class Row:
@@ -76,6 +92,8 @@ class Row:
 
     def values(self, tag: str) -> list[float]:
         """The metric in each run that has it."""
+        if tag == BYTES:
+            return [size for run in self.runs if (size := run.bytes_a_sample) == size]
         return [run.metrics[tag] for run in self.runs if tag in run.metrics]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from embloom import __version__
 from embloom.comparison.best import answer_of, lines
-from embloom.comparison.collect import Recorded, Row, loss_groups, shown
+from embloom.comparison.collect import BYTES, Recorded, Row, loss_groups, shown
 from embloom.comparison.curves import Curve, curves
 from embloom.comparison.group import group_data
 from embloom.comparison.importance import importance
@@ -106,6 +106,7 @@ def row_data(row: Row) -> dict[str, Any]:
 def table_data(comparison: Comparison) -> dict[str, Any]:
     """The columns of the table and their numbers; losses only for rows that share their configuration."""
     columns = [(tag, tag.removeprefix("probe/"), comparison.rows) for tag in [*comparison.probes, *comparison.scores]]
+    columns += [(tag, tag, comparison.rows) for tag in comparison.sizes]
     for group, tags in comparison.losses:
         columns += [(tag, f"{tag} ({group[0].runs[0].state.loss})", group) for tag in tags]
     return {
@@ -116,7 +117,8 @@ def table_data(comparison: Comparison) -> dict[str, Any]:
             {
                 "tag": tag,
                 "label": label,
-                "low": lower_is_better(tag),
+                "low": lower_is_better(tag) or tag == BYTES,
+                "whole": tag == BYTES,
                 "chance": comparison.chance_of(tag),
                 "cells": [summary(row, tag) if row in part else (math.nan, None) for row in comparison.rows],
             }

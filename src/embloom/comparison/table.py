@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from embloom.comparison.collect import Recorded, Row, differing, loss_groups, rows, shown
+from embloom.comparison.collect import BYTES, Recorded, Row, differing, loss_groups, rows, shown
 from embloom.files.coverage import notes
 from embloom.files.naming import short
 from embloom.files.tables import spreadsheet_safe
@@ -38,6 +38,7 @@ class Comparison:
         probes: the tags of probes, but for the level of chance.
         chance: label -> how often one is right who guesses.
         scores: other tags of the test split that are no losses.
+        sizes: the column of bytes a sample, where the rows differ in it.
         losses: for each loss configuration that several rows share, the rows and the tags.
         alone: how many rows have a loss configuration of their own.
 
@@ -57,6 +58,7 @@ class Comparison:
         self.tags = tags
         self.probes = brief([tag for tag in tags if tag.startswith("probe/") and not tag.startswith(CHANCE)])
         self.scores = [tag for tag in tags if tag.startswith("test/") and not is_loss(tag)]
+        self.sizes = [BYTES] if len({value for row in self.rows for value in row.values(BYTES)}) > 1 else []
         self.chance = self._chance()
         self.sorted_by = self._sort(sort)
         groups = loss_groups(self.rows)
@@ -114,6 +116,7 @@ class Comparison:
         found = []
         for row in self.rows:
             numbers = {tag: summary(row, tag) for tag in self.tags if row.values(tag)}
+            size = summary(row, BYTES)[0]
             found.append(
                 {
                     "name": row.name,
@@ -121,6 +124,7 @@ class Comparison:
                     "states": [run.state.state for run in row.runs],
                     "loss_group": self.groups[id(row)],
                     "metrics": {t: {"mean": m, "std": s, "n": len(row.values(t))} for t, (m, s) in numbers.items()},
+                    "bytes_a_sample": None if size != size else size,
                     "runs": [str(run.folder) for run in row.runs],
                 }
             )
@@ -200,7 +204,8 @@ def print_comparison(comparison: Comparison) -> None:
     title = "probes and scores" + (", mean and standard deviation over seeds" if several else "")
     if comparison.sorted_by in scores:
         title += f"; sorted by {comparison.sorted_by}"
-    print_metrics(console, title, comparison, comparison.rows, scores, bool(comparison.chance))
+    sizes = comparison.sizes if scores else []
+    print_metrics(console, title, comparison, comparison.rows, [*scores, *sizes], bool(comparison.chance))
     if "dataset" in comparison.keys and scores:
         console.print("the datasets differ: a higher score on other data is not a better embedding\n", style="dim")
     for group, tags in comparison.losses:
@@ -254,6 +259,8 @@ def print_metrics(
         means = [mean for mean, _ in numbers if mean == mean]
         best = (min if lower_is_better(tag) else max)(means) if len(means) > 1 else None
         cells = [f"[bold]{number(*n)}[/]" if n[0] == best else number(*n) for n in numbers]
+        if tag == BYTES:
+            cells = ["-" if mean != mean else f"{mean:,.0f}" for mean, _ in numbers]
         if chance:
             level = comparison.chance_of(tag)
             cells.append("" if level is None else f"[dim]{level:.4f}[/]")

@@ -102,6 +102,11 @@ class Dataset(LightningDataModule):
         """
         raise NotImplementedError
 
+    def fit_loader(self) -> Iterator[Batch]:
+        """Batches that an encoder is computed from: the training split in order, and samples without labels (-1)
+        where there are more."""
+        return iter(self.loader("train", every_rank=True))
+
     @abstractmethod
     def rows(self) -> dict[str, int]:
         """Split -> its number of samples."""

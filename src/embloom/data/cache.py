@@ -17,6 +17,13 @@ SEAL = "seal.json"  # the hashes of an entry's files
 HASH = "blake2b"  # twice as fast as sha256, which counts where every byte of a corpus is read
 
 
+def default_cache() -> Path:
+    """`EMBLOOM_CACHE`, or `embloom` in the user's cache folder."""
+    if place := os.environ.get("EMBLOOM_CACHE"):
+        return Path(place)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "embloom"
+
+
 def cached(cache: Path, key: str, files: Sequence[str], build: Callable[[Path], None]) -> Path:
     """An entry of the cache, built if it is not there, or not sound.
 

@@ -12,12 +12,12 @@ from embloom.artifact.readers.base import Reader
 from embloom.assembly.parameters import numbers, positive_integers
 from embloom.data.base import Batch, Dataset, Phase, Split, digest_of
 from embloom.data.batches import Order
+from embloom.data.cache import default_cache
 from embloom.data.histories import Histories, cut
 from embloom.data.interaction_files.filters import InteractionFilter
 from embloom.data.interaction_files.format import InteractionColumns
 from embloom.data.interaction_files.reading import InteractionSource
 from embloom.data.interaction_files.splits import InteractionSplit
-from embloom.data.text import default_cache
 from embloom.encoders.ragged import counts_of, owners, rows_of
 from embloom.threads import give_back_cores, keep_cores
 

@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from embloom.artifact.readers.text import TextReader, counted, renumbered
+from embloom.artifact.readers.text import TextReader
 from embloom.artifact.readers.tokenizer import PATTERN, compile_pattern, load_tokenizer
 from embloom.assembly.parameters import numbers, positive_integers
-from embloom.data.base import Split, digest_of
+from embloom.data.base import SPLITS, Split, digest_of
 from embloom.data.batches import Batches, Order, even_size
+from embloom.data.cache import default_cache
 from embloom.data.in_memory import InMemoryDataset
 from embloom.data.splits import HeldOut
-from embloom.files.tables import find_split, labelled
+from embloom.data.tokenized_texts import OPTION, UNLABELLED, LabelledSource, Texts
+from embloom.files.finding import files_at
+from embloom.files.tables import find_split
 
-CHUNK = 1 << 16
-Texts = dict[str, Tensor]  # `token` (T,), `length` (N,), `label` (N,)
+CHUNK = 1 << 12
 
 
 class LabelledText(InMemoryDataset):
     """Columns `token` (T,), the words of all texts of a batch in a row, `length` (B,), how many each has, and `label`.
 
-    The vocabulary is made from all training texts, whatever part of their labels is used: text costs nothing.
+    The vocabulary is made from all training texts, whatever part of their labels is used: text costs nothing. Those
+    that are not used, and `unlabelled`, have the label -1 where an encoder is computed from them.
 
     Args:
         path: a CSV or TSV file (packed or not), a folder `<class>/<text files>`, or a folder that has `train` and
             `test` of either kind (`train.csv.gz`, `train/<class>/...`).
+        unlabelled: more texts, without labels: a file with one a line, a table, a folder or a glob. They choose the
+            vocabulary too, and what is computed from texts alone (`encoder=lsa`) is computed from them as well.
         test_path: the test texts, where `path` is the training texts alone; else `test_fraction` is held out.
         text: the column of the text.
         label: the column of the label.
@@ -44,17 +49,21 @@ class LabelledText(InMemoryDataset):
         max_share: leave out words that are more than this part of all text; 0.01 takes the commonest dozen, which
             say little and weigh much in an average.
         pattern: see `TextOptions`, as `lowercase` and `tokenizer`.
+        cache: folder of token ids; the texts are tokenized once.
 
     Raises:
         ValueError: an option is out of range; on `measure`, the texts cannot be read.
     """
 
     labels = ("label",)
+    locations: ClassVar[tuple[str, ...]] = ("root", "path", "unlabelled")
+    no_effect: ClassVar[tuple[str, ...]] = ("resident", "cache")
 
     def __init__(
         self,
         batch_size: int,
         path: str,
+        unlabelled: str | None = None,
         test_path: str | None = None,
         text: str = "text",
         label: str = "label",
@@ -69,6 +78,7 @@ class LabelledText(InMemoryDataset):
         pattern: str | None = None,
         lowercase: bool = True,
         tokenizer: str | None = None,
+        cache: str | None = None,
         resident: bool | str = "auto",
         seed: int = 0,
     ) -> None:
@@ -81,40 +91,26 @@ class LabelledText(InMemoryDataset):
         compile_pattern(pattern, True)
         if tokenizer:
             load_tokenizer(tokenizer)
-        self.train_path, self.test_path = places(Path(path).expanduser(), test_path)
-        self.text, self.label, self.classes = text, label, classes
-        self.min_count, self.max_vocab, self.max_share = min_count, max_vocab, max_share
+        if unlabelled is not None:
+            files_at(unlabelled, "text file", where=OPTION)
+        self.train_path, self.test_path = places_of(Path(path).expanduser(), test_path)
         self.text_options: dict[str, Any] = {"pattern": pattern, "lowercase": lowercase, "tokenizer": tokenizer}
+        places = {"train": self.train_path, **({"test": self.test_path} if self.test_path is not None else {})}
+        self.source = LabelledSource(
+            places, text, label, classes, self.text_options, min_count, max_vocab, max_share, unlabelled
+        )
+        self.cache = Path(cache).expanduser() if cache else default_cache()
         self.vocabulary: list[str] = []
         self.texts: dict[Split, Texts] = {}
+        self.unlabelled: list[Texts] = []
 
     def measure(self) -> None:
-        """Reads everything: how many words and classes there are decides the encoder's sizes."""
-        read = {"train": labelled(self.train_path, self.label, self.text)}
-        if self.test_path is not None:
-            read["test"] = labelled(self.test_path, self.label, self.text)
-        names = sorted(set(read["train"][0])) if self.classes is None else [str(name) for name in self.classes]
-        self.names = {"label": names}
-        number = {name: i for i, name in enumerate(names)}
-        if len(names) < 2:
-            raise ValueError(
-                f"{self.train_path} has {len(names)} classes in its column or folders: it takes two or more"
-            )
-        numbered = {split: of_classes(*found, number, self.classes is not None) for split, found in read.items()}
-        words = TextReader(**self.text_options)
-        raw = {split: {**words(texts), "label": labels} for split, (labels, texts) in numbered.items()}
-        # Only the training texts choose the words; test words come after them in `words`, with a count of 0.
-        self.vocabulary, place = counted(
-            raw["train"]["token"],
-            list(words.tokenizer.words)[1:],
-            self.min_count,
-            self.max_vocab,
-            self.max_share,
-        )
-        columns = {split: {**renumbered(found, place), "label": found["label"]} for split, found in raw.items()}
-        self.texts = self.parted(columns)
+        """Reads everything, once into the cache: how many words and classes there are decides the encoder's sizes."""
+        found = self.source.opened(self.cache)
+        self.vocabulary, self.names = found.vocabulary, {"label": found.classes}
+        self.texts = self.parted(found.columns)
         self.reader = TextReader(**self.text_options, vocabulary=self.vocabulary)
-        self.sizes = {"token": len(self.vocabulary), "length": 1, "label": len(names)}
+        self.sizes = {"token": len(self.vocabulary), "length": 1, "label": len(found.classes)}
 
     def parted(self, columns: Mapping[str, Texts]) -> dict[Split, Texts]:
         """Cuts off what is held out, and all but `train_size` labels.
@@ -126,6 +122,12 @@ class LabelledText(InMemoryDataset):
         where, classes = f"dataset.path={self.train_path}", len(self.names["label"])
         rows = self.held_out.rows(train["label"], classes, where, "texts", test=test is None)
         found = {split: taken(train, some) for split, some in rows.items()}
+        unused = torch.ones(len(train["label"]), dtype=torch.bool)
+        unused[torch.cat(list(rows.values()))] = False
+        self.unlabelled = [columns[UNLABELLED]] if UNLABELLED in columns else []
+        if unused.any():
+            rest = taken(train, unused.nonzero().flatten())
+            self.unlabelled.append({**rest, "label": torch.full_like(rest["label"], -1)})
         return found if test is None else {**found, "test": test}
 
     def rows(self) -> dict[str, int]:
@@ -134,7 +136,9 @@ class LabelledText(InMemoryDataset):
 
     def digest(self) -> str:
         """A hash of all token ids and labels."""
-        return digest_of(self.texts)  # type: ignore[arg-type]
+        more = {f"unlabelled_{number}": texts for number, texts in enumerate(self.unlabelled)}
+        columns: dict[str, Mapping[str, Tensor]] = {**self.texts, **more}  # type: ignore[dict-item]
+        return digest_of(columns, (*SPLITS, *more))
 
     def loader(self, split: Split, *, shuffle: bool = False, every_rank: bool = False) -> Any:
         """Batches of one split, shuffled by (seed, epoch) or in order."""
@@ -142,6 +146,12 @@ class LabelledText(InMemoryDataset):
         size = even_size(count, self.batch_size)
         order = self.order(count, shuffle=shuffle, every_rank=every_rank, batch_size=size)
         return Bags(self.placed(self.texts[split]), order)
+
+    def fit_loader(self) -> Iterator[dict[str, Tensor]]:
+        """The training split in order, and then the texts that have no label here."""
+        yield from super().fit_loader()
+        for texts in self.unlabelled:
+            yield from Bags(self.placed(texts), Order(len(texts["label"]), CHUNK))
 
     def load(self) -> dict[Split, dict[str, Tensor]]:
         """The columns with one row a text; the words, which have not, are in `texts`."""
@@ -184,7 +194,7 @@ class Bags(Batches):
             yield {**columns, "token": self.token.index_select(0, place)}
 
 
-def places(path: Path, test_path: str | None) -> tuple[Path, Path | None]:
+def places_of(path: Path, test_path: str | None) -> tuple[Path, Path | None]:
     """Where the training and the test texts are.
 
     Raises:
@@ -198,28 +208,6 @@ def places(path: Path, test_path: str | None) -> tuple[Path, Path | None]:
         return path, Path(test_path).expanduser()
     train = find_split(path, "train") if path.is_dir() else None
     return (path, None) if train is None else (train, find_split(path, "test"))
-
-
-def of_classes(
-    labels: Sequence[str], texts: Sequence[str], number: Mapping[str, int], some: bool
-) -> tuple[Tensor, list[str]]:
-    """Class numbers and texts, of the known classes.
-
-    Args:
-        labels: names of classes.
-        texts: as many.
-        number: the number of each class.
-        some: leave other classes out, instead of refusing them.
-
-    Raises:
-        ValueError: there is a class that training does not know, or nothing is left.
-    """
-    if not some and (unknown := sorted(set(labels) - set(number))):
-        raise ValueError(f"the test texts have a class that the training texts do not: {unknown[0]}")
-    kept = [(number[label], text) for label, text in zip(labels, texts, strict=True) if label in number]
-    if not kept:
-        raise ValueError(f"dataset.classes={list(number)}: no text has one of these labels")
-    return torch.tensor([label for label, _ in kept]), [text for _, text in kept]
 
 
 def taken(texts: Texts, rows: Tensor) -> Texts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +17,7 @@ from embloom.assembly.parameters import choices, integers, numbers, positive_int
 from embloom.data.alias_sampler import AliasSampler
 from embloom.data.base import SPLITS, Batch, Dataset, Phase, Split
 from embloom.data.blocks import Blocks, Passages, cut_long
+from embloom.data.cache import default_cache
 from embloom.data.corpus import Corpus, CorpusOptions, corpus_of, open_corpus
 from embloom.data.grammar import documents
 from embloom.seeding import generator
@@ -233,13 +233,6 @@ class Text(Dataset):
         """With what the corpus says of itself."""
         assert self.corpus is not None
         return {**super().fingerprint(), "corpus": self.corpus.about}
-
-
-def default_cache() -> Path:
-    """`EMBLOOM_CACHE`, or `embloom` in the user's cache folder."""
-    if place := os.environ.get("EMBLOOM_CACHE"):
-        return Path(place)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "embloom"
 
 
 def keep_probability(counts: np.ndarray[Any, np.dtype[np.float64]], sample: float) -> tuple[Tensor, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import ClassVar
 
@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embloom.assembly.parameters import choices, probabilities
+from embloom.assembly.parameters import choices, integers, positive_integers, probabilities
 from embloom.encoders.base import Encoder
 from embloom.encoders.dropout import Dropout
 from embloom.encoders.layers import ACTIVATIONS, NORMS, widths_of
+from embloom.encoders.ngrams import NaiveBayesScores
 
 INITIAL_STD = 0.05
 
@@ -25,6 +26,9 @@ class BagOfEmbeddings(Encoder):
     deep averaging network (Iyyer et al. 2015). `words` is the table, `mean` the average, `hidden_0`, ... the layers
     between, `embedding` the last, linear one: with cross-entropy on it, its numbers are the class logits.
 
+    With `ngrams`, what words and word n-grams say of each class is added to `embedding`; see `NaiveBayesScores`. Its
+    ratios are computed from the training labels before the training.
+
     Args:
         sizes: the dataset's; `sizes["token"]` is the size of the vocabulary.
         layers: sizes from the word vectors to the embedding, `100-2`, `100-64-2` or a list; `auto` at
@@ -35,6 +39,8 @@ class BagOfEmbeddings(Encoder):
         norm: `none`, `batch` or `layer`, of the average before the layers. Averages of many words are much alike;
             `batch` brings each number to unit variance over the texts (Ioffe and Szegedy 2015), without which few
             labels are not enough to find what tells them apart.
+        ngrams: words of the longest n-gram that counts; 1 is none, only the average of words.
+        buckets: n-grams of two words and more share so many rows, by hashing.
         labels: label -> number of classes, the dataset's.
 
     Raises:
@@ -51,6 +57,8 @@ class BagOfEmbeddings(Encoder):
         dropout: float = 0.0,
         word_dropout: float = 0.3,
         norm: str = "none",
+        ngrams: int = 1,
+        buckets: int = 1 << 22,
         labels: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
@@ -67,16 +75,48 @@ class BagOfEmbeddings(Encoder):
         self.activation = ACTIVATIONS[activation]()
         self.dropout = Dropout(dropout)
         self.word_dropout = word_dropout
+        integers(1, ngrams=ngrams)
+        positive_integers(buckets=buckets)
+        self.scores_of = self.of_ngrams(sizes["token"], widths[-1], ngrams, buckets, labels or {})
         hidden = {f"hidden_{i}": width for i, width in enumerate(widths[1:-1])}
-        self.sizes = {"mean": widths[0], **hidden, "embedding": widths[-1]}
+        scores = {} if self.scores_of is None else {"ngrams": widths[-1]}
+        self.sizes = {"mean": widths[0], **hidden, **scores, "embedding": widths[-1]}
+
+    def of_ngrams(
+        self, words: int, width: int, most: int, buckets: int, labels: Mapping[str, int]
+    ) -> NaiveBayesScores | None:
+        """The scores from n-grams, where there are any.
+
+        Raises:
+            ValueError: nothing has so many classes as the embedding has numbers.
+        """
+        if most == 1:
+            return None
+        self.label = next((name for name, classes in labels.items() if classes == width), "")
+        if not self.label:
+            raise ValueError(
+                f"ngrams={most} scores classes, and no label has {width}: end encoder.layers with the number of "
+                "classes, or with auto"
+            )
+        return NaiveBayesScores(words, width, most, buckets)
+
+    @property
+    def computed(self) -> bool:
+        """Whether there are ratios to compute."""
+        return self.scores_of is not None
+
+    def fit(self, batches: Iterable[Mapping[str, Tensor]]) -> None:
+        """Computes the ratios of n-grams from `token` (T,), `length` (B,) and the label (B,)."""
+        assert self.scores_of is not None
+        self.scores_of.fit(batches, self.label)
 
     def tables(self) -> dict[str, Tensor]:
         """The word vectors."""
         return {"words": self.words.weight}
 
     def forward(self, token: Tensor, length: Tensor) -> dict[str, Tensor]:
-        """Words of all texts in a row (T,) and how many each text has (B,) -> `mean` (B, D), `hidden_<i>` and
-        `embedding` (B, last width). A text without a known word has a mean of 0."""
+        """Words of all texts in a row (T,) and how many each text has (B,) -> `mean` (B, D), `hidden_<i>`,
+        `ngrams` if any, and `embedding` (B, last width). A text without a known word has a mean of 0."""
         x = self.average(token, length)
         outputs = {"mean": x}
         x = self.dropout(self.norm(x))
@@ -85,6 +125,9 @@ class BagOfEmbeddings(Encoder):
             outputs[f"hidden_{i}"] = x
             x = self.dropout(x)
         outputs["embedding"] = self.linears[-1](x)
+        if self.scores_of is not None:
+            outputs["ngrams"] = self.scores_of(token, length)
+            outputs["embedding"] = outputs["embedding"] + outputs["ngrams"]
         return outputs
 
     def average(self, token: Tensor, length: Tensor) -> Tensor:

@@ -89,17 +89,28 @@ def labelled(path: Path, label: str, text: str) -> tuple[list[str], list[str]]:
             labels.append(sys.intern(name))  # a name for each row would take more memory than short texts
             texts.append(content)
         return labels, texts
+    labels, texts = [], []
+    for name, file in class_files(path):
+        with opened(file) as stream:
+            texts.append(stream.read())
+        labels.append(name)
+    return labels, texts
+
+
+def class_files(path: Path) -> list[tuple[str, Path]]:
+    """The classes and text files of a folder with a folder of them for each class, in order.
+
+    Raises:
+        ValueError: it is no folder, or a class has no texts.
+    """
     if not path.is_dir():
         raise ValueError(
             f"dataset.path={path} is neither a file nor a folder: name a CSV file, or a folder of class folders"
         )
-    labels, texts = [], []
+    found = []
     for folder in sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")):
         files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
         if not files:
             raise ValueError(f"the class folder {folder} has no texts: add some, or remove it")
-        for file in files:
-            with opened(file) as stream:
-                texts.append(stream.read())
-            labels.append(folder.name)
-    return labels, texts
+        found += [(folder.name, file) for file in files]
+    return found

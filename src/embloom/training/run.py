@@ -210,8 +210,8 @@ class Run:
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         module, dataset = self.components.module, self.components.dataset
         if self.checkpoint is None and self.components.encoder.computed and not module.start.names:
-            batches = dataset.loader("train", every_rank=True)
-            self.components.encoder.fit(module.encode.renamed(dataset.transform(b, "embed")) for b in batches)
+            batches = (dataset.transform(batch, "embed") for batch in dataset.fit_loader())
+            self.components.encoder.fit(map(module.encode.renamed, batches))
         if not any(p.requires_grad for p in module.parameters()):
             if next(module.parameters(), None) is not None:
                 print("nothing is trained: every weight is frozen")

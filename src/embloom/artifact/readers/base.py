@@ -112,6 +112,10 @@ class Reader(ABC):
     def examples(self) -> dict[str, tuple[Tensor, dict[int, str]]]:
         """For each of its tensors an example, and the names of the dimensions that are free, to trace with."""
 
+    def restored(self, rows: Tensor) -> Any:
+        """What an encoder's decoder says, (N, features), as inputs; here as it is."""
+        return rows
+
     def described(self) -> dict[str, Any]:
         """For the artifact's card."""
         return {"_target_": f"{type(self).__module__}.{type(self).__qualname__}", **self.options()}

@@ -84,11 +84,13 @@ function settingColumn(key) {
   return { name: key, label: short(key), kind: "", low: true, value, cell: (i) => el("td", { class: "long", title: text(i) ?? "" }, text(i) ?? "–") };
 }
 
-function scoreColumn({ tag, label, low, cells }) {
+function scoreColumn({ tag, label, low, whole, cells }) {
   const means = cells.map((cell) => cell[0]).filter((value) => value !== null);
   const top = low ? Math.min(...means) : Math.max(...means);
   const cell = (i) => {
     const [mean, deviation] = cells[i];
+    // A size is no score: none is the best.
+    if (whole) return el("td", { class: "number" }, mean === null ? "–" : mean.toLocaleString("en"));
     const spread = deviation === null ? null : el("span", { class: "spread" }, " ±" + number(deviation));
     return el("td", { class: means.length > 1 && mean === top ? "number best" : "number" }, number(mean), spread);
   };
