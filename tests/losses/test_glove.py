@@ -84,7 +84,7 @@ def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(threads)
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
     exact = pair_by_pair({n: x[n].double() if n in TABLES else x[n] for n in x}, 10.0, 0.75)
-    assert float(found[0][0]) == pytest.approx(float(exact), rel=1e-5)
+    assert found[0][0].item() == pytest.approx(exact.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("bad", [{"x_max": 0}, {"alpha": -1}])

@@ -46,7 +46,7 @@ def interleave(ascending: NDArray[np.generic], file: Path, most: int) -> None:
 
 
 class Interleaved:
-    """Iterates over batches of pairs, each of stretches drawn anew by (seed, epoch), and can be resumed inside an epoch.
+    """Iterates over batches of pairs, each of stretches drawn by (seed, epoch), and can be resumed inside an epoch.
 
     Args:
         columns: name -> (N,) in stretches.
