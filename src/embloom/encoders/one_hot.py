@@ -60,7 +60,7 @@ class OneHot(Encoder):
                 )
             found += (self.counts(batch["token"], batch["length"]) > 0).sum(0)
         if self.weighting == "tfidf":
-            self.scale.copy_((math.log(max(1, texts)) - found.clamp(min=1).log()))
+            self.scale.copy_(math.log(max(1, texts)) - found.clamp(min=1).log())
 
     def forward(self, token: Tensor, length: Tensor) -> dict[str, Tensor]:
         """Words of all texts in a row (T,) and how many each text has (B,) -> `embedding` (B, words)."""
