@@ -28,6 +28,7 @@ SMALL = {  # what a command names -> what it takes to be over soon, or to do wit
     "dataset=mnist": ["dataset.val_size=30"],
     "encoder.weights=default": ["encoder.weights=null"],
     "experiment=skipgram": ["dataset.cache=cache"],
+    "experiment=glove": ["dataset.cache=cache"],
     "hydra/sweeper=optuna": ["hydra.sweeper.n_trials=2"],
 }
 MINE = ("--config-dir", "mine", "dataset=rings", "encoder=two", "loss=cosine")

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -184,7 +185,7 @@ def tokens_of(options: argparse.Namespace) -> Path:
         assert data.corpus is not None
         words, offsets = np.array(data.corpus.words, dtype=object), data.corpus.offsets
         with file.open("w", encoding="utf-8") as out:
-            for first, last in zip(offsets[:-1], offsets[1:], strict=True):
+            for first, last in pairwise(offsets.tolist()):
                 out.write(" ".join(words[data.corpus.tokens[first:last]]) + "\n")
     return file
 

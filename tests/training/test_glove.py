@@ -36,8 +36,8 @@ def test_refused_at_the_door(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
 def test_killed_run_resumes_to_the_same_bits(tmp_path: Path, kills: int) -> None:
     command = (
-        "train", *GLOVE, "hydra.run.dir=run", f"dataset.cache={tmp_path / 'cache'}", "trainer.max_epochs=3",
-        "trainer.log_every_n_steps=13", "callbacks.checkpoints.every_n_steps=5",
+        "train", *GLOVE, "hydra.run.dir=run", f"dataset.cache={tmp_path / 'cache'}", "trainer.max_epochs=2",
+        "trainer.log_every_n_steps=13", "callbacks.checkpoints.every_n_steps=20",
     )  # fmt: skip
     whole, folder, moments = tmp_path / "whole", tmp_path / "killed", random.Random(0)
     for place in (whole, folder):
