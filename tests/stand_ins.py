@@ -29,6 +29,7 @@ SMALL = {  # what a command names -> what it takes to be over soon, or to do wit
     "encoder.weights=default": ["encoder.weights=null"],
     "experiment=skipgram": ["dataset.cache=cache"],
     "experiment=bag_of_ngrams": ["encoder.buckets=1024"],
+    "experiment=glove": ["dataset.cache=cache"],
     "hydra/sweeper=optuna": ["hydra.sweeper.n_trials=2"],
 }
 MINE = ("--config-dir", "mine", "dataset=rings", "encoder=two", "loss=cosine")

@@ -16,21 +16,23 @@ from embloom.data.base import SPLITS, Batch, Phase, Split
 from embloom.data.batches import Batches, Order, as_tensor
 from embloom.data.blocks import cut_long
 from embloom.data.cache import cached
+from embloom.data.interleaved import Interleaved
 from embloom.data.pair_counts import FILES, Counting
 from embloom.data.text import Text, split_passages
+from embloom.threads import keep_cores
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTINGS = ("harmonic", "linear", "flat")
 
 
 class Cooccurrences(Text):
     """Pairs of words and how often they stand within a window, counted once and kept in the cache.
 
-    `transform` gives the columns `token` (B,), `context_token` (B,) and `count` (B,): each pair both ways round, a word
-    beside itself twice.
+    `transform` gives the columns `token` (B,), `context_token` (B,) and `count` (B,): each pair both ways round, one
+    after all of the other, and a word beside itself once, with what it counts from both sides.
 
     Args:
-        batch_size: pairs a step; each gives two samples.
+        batch_size: pairs a step, each of which gives two samples. Fewer where there are few.
         path, documents, min_count, max_vocab, phrases, phrase_threshold, pattern, lowercase, document, tokenizer,
             val_fraction, test_fraction, split_seed, workers, cache: see `Text`.
         window: how far a neighbor may be.
@@ -106,6 +108,10 @@ class Cooccurrences(Text):
         """Splits the documents and counts the pairs, those of training once."""
         self.ready()
         assert self.corpus is not None
+        if self.trainer is not None and self.device().type == "cpu":
+            keep_cores()
+        if self.pairs:
+            return
         self.offsets = cut_long(self.corpus.offsets)
         self.split_of = split_passages(len(self.offsets) - 1, self.val_fraction, self.test_fraction, self.split_seed)
         counting = Counting(len(self.corpus.words), self.weights(), self.memory << 20, self.workers)
@@ -134,28 +140,30 @@ class Cooccurrences(Text):
         described = [FORMAT, super().digest(), self.window, self.weighting, *held_out]
         return f"pairs-{hashlib.blake2b(json.dumps(described).encode(), digest_size=16).hexdigest()}"
 
-    def loader(self, split: Split, *, shuffle: bool = False, every_rank: bool = False) -> Batches:  # type: ignore[override]
-        """Pairs of one split, shuffled by (seed, epoch) or in order."""
-        columns = self.pairs[split]
-        device = self.home(columns)
+    def loader(self, split: Split, *, shuffle: bool = False, every_rank: bool = False) -> Any:
+        """Pairs of one split: for training in stretches drawn by (seed, epoch), else as they are stored."""
+        device = self.home(self.pairs[split])
+        columns = {name: column.to(device) for name, column in self.pairs[split].items()}
         rank, world_size = self.process(every_rank)
-        order = Order(
-            len(columns["pair"]),
+        if not shuffle:
+            return Batches(columns, Order(len(columns["pair"]), self.batch_size, rank=rank, world_size=world_size))
+        return Interleaved(
+            columns,
             self.batch_size,
-            seed=self.seed if shuffle else None,
+            seed=self.seed,
+            min_batches=self.min_batches,
             rank=rank,
             world_size=world_size,
-            min_batches=self.min_batches if shuffle else 1,
         )
-        return Batches({name: column.to(device) for name, column in columns.items()}, order)
 
     def transform(self, batch: Batch, phase: Phase) -> Batch:
-        """Both words of each pair, both ways round."""
+        """Both words of each pair, both ways round; see the class."""
         first, second = batch["pair"] // self.sizes["token"], batch["pair"] % self.sizes["token"]
+        count, different = batch["count"], first != second
         return {
-            "token": torch.cat([first, second]),
-            "context_token": torch.cat([second, first]),
-            "count": torch.cat([batch["count"], batch["count"]]),
+            "token": torch.cat([first, second[different]]),
+            "context_token": torch.cat([second, first[different]]),
+            "count": torch.cat([torch.where(different, count, 2 * count), count[different]]),
         }
 
     def rows(self) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """How often words stand near each other, counted over a token file of any size into a cache entry.
 
-An entry holds `pairs.npy` (int64, `first * vocabulary + second` with first <= second, ascending), `counts.npy`
-(float32, weighted by distance), and `seal.json`.
+An entry holds `pairs.npy` (int64, `first * vocabulary + second` with first <= second), `counts.npy` (float32, weighted
+by distance), both interleaved (see `interleaved`), and `seal.json`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embloom.data.blocks import Passages
+from embloom.data.interleaved import interleave
 
 FILES = ("pairs.npy", "counts.npy")
 SAMPLED = 1024  # of so many pairs one says where parts are cut
@@ -49,7 +50,7 @@ class Counting:
                 total += len(found)
         for name, dtype in (("pairs", np.int64), ("counts", np.float32)):
             raw = np.memmap(folder / f"{name}.raw", dtype, "r") if total else np.zeros(0, dtype)
-            np.save(folder / f"{name}.npy", raw)
+            interleave(raw, folder / f"{name}.npy", self.memory // 16)
         for path in folder.iterdir():
             if path.name not in FILES:
                 path.unlink()
