@@ -7,11 +7,11 @@ from typing import Any, overload
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from embloom.assembly.parameters import numbers
+from embloom.encoders.sorting import sorting_order
 from embloom.threads import in_parts
 
 LEAST_ROWS = 512  # for a thread of its own
@@ -127,14 +127,3 @@ def summed(rows: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     place = first.cumsum(0) - 1
     total = torch.zeros_like(values).index_add_(0, place, values.index_select(0, order))
     return torch.zeros_like(ordered).scatter_(0, place, ordered), total
-
-
-def sorting_order(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-    """What `argsort` returns for numbers of at least 0, stable: numpy sorts 16 bits at a time by counting, ten
-    times as fast as 64."""
-    order = numbers.astype(np.uint16).argsort(kind="stable")
-    high = numbers >> 16
-    while high.any():
-        order = order[high[order].astype(np.uint16).argsort(kind="stable")]
-        high >>= 16
-    return order
