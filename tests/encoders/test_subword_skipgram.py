@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 import embloom
-from embloom.encoders.spelled_words import spelled_words
 from embloom.encoders.subword_skipgram import SubwordSkipGram, spelling_of
 from embloom.files.character_ngrams import character_ngrams
 from trained import trained
@@ -52,26 +51,21 @@ def test_is_the_mean_of_a_word_and_its_ngrams(sparse: bool, threads: int, monkey
     torch.testing.assert_close(made.tables()["embedding"], torch.stack([by_hand(made, word) for word in WORDS]))
 
 
-def test_gradient() -> None:
-    table = torch.randn(9, 3, dtype=torch.float64, requires_grad=True)
-    parts, offsets = torch.tensor([0, 5, 5, 1, 7, 2, 8]), torch.tensor([0, 3, 5, 7])
-    numbers = torch.tensor([2, 0, 2])
-
-    def dense(table: Tensor) -> Tensor:
-        return spelled_words(numbers, table, parts, offsets, True, torch.float64)
-
-    assert torch.autograd.gradcheck(dense, table, masked=True, check_batched_grad=False)
-
-
 def test_words_never_seen() -> None:
     made = encoder()
-    torch.testing.assert_close(made.spelled(["kingly", "übe"]), torch.stack([by_hand(made, w) for w in ("kingly", "übe")]))
+    torch.testing.assert_close(
+        made.spelled(["kingly", "übe"]), torch.stack([by_hand(made, w) for w in ("kingly", "übe")])
+    )
     assert not made.spelled([""]).any()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"shortest": 4, "longest": 3}, "longest=3"), ({"buckets": 0}, "buckets=0"), ({"spelling": None}, "choose dataset")],
+    [
+        ({"shortest": 4, "longest": 3}, "longest=3"),
+        ({"buckets": 0}, "buckets=0"),
+        ({"spelling": None}, "choose dataset"),
+    ],
 )
 def test_refuses(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):

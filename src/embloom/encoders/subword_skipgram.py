@@ -20,11 +20,11 @@ SEPARATOR = "\0"  # between the words of `spelling`
 
 
 class SubwordSkipGram(SkipGram):
-    """Skip-gram with character n-grams (Bojanowski et al. 2017): a word's input vector is the mean of its own row and of
+    """Skip-gram with character n-grams (Bojanowski et al. 2017): a word's input vector is the mean of its own row and
     those of its n-grams, hashed into buckets as fastText does it. Output vectors are of whole words.
 
-    Outputs as those of `SkipGram`. The artifact keeps the rows of words and buckets, and `output`; `embedding` (V, D) is
-    computed from them. `spelled` makes the vectors of other words.
+    Outputs as those of `SkipGram`. The artifact keeps the rows of words and buckets, and `output`; `embedding` (V, D)
+    is computed from them. `spelled` makes the vectors of other words.
 
     Args:
         sizes: the dataset's; `sizes["token"]` is the size of the vocabulary.

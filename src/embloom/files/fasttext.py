@@ -83,7 +83,7 @@ def read_fasttext(path: Path) -> FastText:
     entries, words, _, _, pruned = (int(n) for n in unpacked(data, DICTIONARY, place, path))
     if pruned > 0:
         raise ValueError(f"{path} is quantized, and only whole models can be read: use the .bin from before")
-    if not (0 < dim <= LARGEST_DIM and 0 <= buckets and 0 < words <= entries <= size and 0 <= shortest):
+    if not (0 < dim <= LARGEST_DIM and buckets >= 0 and 0 < words <= entries <= size and shortest >= 0):
         raise damaged(path)
     if longest > 0 and not (1 <= shortest <= longest <= LONGEST_WORD):
         raise damaged(path)
@@ -102,9 +102,7 @@ def read_fasttext(path: Path) -> FastText:
     return FastText(names, rows, buckets if longest > 0 else 0, max(1, shortest), max(0, longest))
 
 
-def entry_names(
-    data: NDArray[np.uint8], place: int, entries: int, words: int, path: Path
-) -> tuple[list[str], int]:
+def entry_names(data: NDArray[np.uint8], place: int, entries: int, words: int, path: Path) -> tuple[list[str], int]:
     """The words of the dictionary, and where it ends. An entry is a text, a zero byte, a count and what it is."""
     names = []
     for _ in range(entries):
