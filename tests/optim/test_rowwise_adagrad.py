@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from embloom.encoders.lookup import lookup
-from embloom.optim.rowwise_adagrad import RowwiseAdagrad, sorting_order, summed
+from embloom.encoders.sorting import sorting_order
+from embloom.optim.rowwise_adagrad import RowwiseAdagrad, summed
 
 ROWS, WIDTH = 3000, 5
 

@@ -60,7 +60,9 @@ class FastText:
             parts, offsets = parts[:0], np.zeros_like(offsets)
         found = np.zeros((len(words), self.rows.shape[1]), np.float32)
         for place, word in enumerate(words):
-            some = [] if own is not None and word == END else parts[offsets[place] : offsets[place + 1]]
+            some = parts[offsets[place] : offsets[place + 1]].tolist()
+            if own is not None and word == END:
+                some = []
             numbers = [*([own[place]] if own is not None else []), *(len(self.words) + n for n in some)]
             if numbers:
                 found[place] = self.rows[numbers].sum(0, dtype=np.float32) / len(numbers)
