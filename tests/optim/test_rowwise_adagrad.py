@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from embloom.encoders.lookup import lookup, sorting_order
+from embloom.encoders.lookup import lookup
+from embloom.encoders.sorting import sorting_order
 from embloom.optim.rowwise_adagrad import RowwiseAdagrad, summed
 
 ROWS, WIDTH = 3000, 5

@@ -178,7 +178,8 @@ class Embedding:
         name = self.main_table()
         if name is None:
             raise ValueError("this embedding has no words: its rows have no names. Train one with experiment=skipgram")
-        return WordVectors(self.keys[name], self.table(name))
+        spell = self.encoder.spelled if self.encoder.spells and name == "embedding" else None
+        return WordVectors(self.keys[name], self.table(name), spell)
 
     @cached_property
     def recommendations(self) -> Recommendations:

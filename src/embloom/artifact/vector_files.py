@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from embloom.artifact.vectors import Vectors
+from embloom.files.fasttext import MAGIC, read_fasttext
 from embloom.files.finding import GZIP
 from embloom.files.tensors import first_line
 from embloom.files.vector_tables import Table, is_table_of_vectors, read_csv, read_parquet
@@ -24,12 +25,11 @@ from embloom.startup import option
 NAME, VECTOR = "name", "vector"
 DIGEST = "sha256"  # in the metadata of safetensors: of rows and names
 TABLES = ("vectors", "embedding")  # what a table is called where a file has several tensors
-WANTED = "word2vec (text or binary), GloVe, fastText's .vec, .npy, .npz, CSV, Parquet or safetensors"
+WANTED = "word2vec (text or binary), GloVe, fastText's .vec and .bin, .npy, .npz, CSV, Parquet or safetensors"
 PICKLE = "a pickle, which can execute code: in gensim, save_word2vec_format writes what can be read"
 # What begins like this cannot be read, and what to do about it.
 REFUSED = {
     **dict.fromkeys((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"), PICKLE),
-    b"\xba\x16\x4f\x2f": "fastText's own binary: use its .vec file",
     b"\xd0\xcf\x11\xe0": "an Excel file: save it as CSV",
     b"\xff\xfe": "text in UTF-16: save it in UTF-8",
     b"\xfe\xff": "text in UTF-16: save it in UTF-8",
@@ -94,6 +94,8 @@ def reader_for(path: Path) -> Callable[[Path, str | None], Vectors]:
     for magic, what in REFUSED.items():
         if head.startswith(magic):
             raise ValueError(f"{path} is {what}. Vectors are read from {WANTED}")
+    if head.startswith(MAGIC):
+        return of_fasttext
     if head.startswith(b"\x93NUMPY"):
         return read_npy
     if head.startswith(b"PAR1"):
@@ -112,6 +114,12 @@ def of_text(path: Path, layer: str | None) -> Vectors:
     notes: list[str] = []
     words, rows = read_vectors(path, notes)
     return Vectors(rows, words, notes=notes)
+
+
+def of_fasttext(path: Path, layer: str | None) -> Vectors:
+    """fastText's own binary: words that are not in it have vectors too."""
+    model = read_fasttext(path)
+    return Vectors(model.vectors(), model.words, spell=model.spelled)
 
 
 def of_table(table: Table) -> Vectors:

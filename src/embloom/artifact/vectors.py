@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,7 @@ class Vectors:
         layer: which of its layers.
         labels: attribute -> what it is of each row, '' where it is unknown.
         notes: what was odd about a file, and not wrong.
+        spell: see `WordVectors`.
     """
 
     rows: Tensor
@@ -37,6 +38,7 @@ class Vectors:
     layer: str = ""
     labels: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    spell: Callable[[Sequence[str]], Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -64,7 +66,7 @@ class Vectors:
 
         if not self.names:
             raise ValueError(f"these vectors have no names: give them some with {option('names')}")
-        return WordVectors(self.names, self.rows)
+        return WordVectors(self.names, self.rows, self.spell)
 
     def nearest(self, queries: Vectors, k: int = 10) -> tuple[Tensor, Tensor]:
         """For each query the `k` nearest of these rows: cosines (Q, k) and row numbers (Q, k).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,19 +38,23 @@ class WordVectors:
     Args:
         names: N words (or items); of one that is there twice the first counts.
         vectors: (N, D).
+        spell: words that are none of these -> their vectors (n, D), from their letters; 0 where it has none. `in` and
+            `find` still say what is in the vocabulary.
 
     Raises:
         ValueError: they do not fit each other.
     """
 
-    def __init__(self, names: Sequence[str], vectors: Tensor) -> None:
+    def __init__(
+        self, names: Sequence[str], vectors: Tensor, spell: Callable[[Sequence[str]], Tensor] | None = None
+    ) -> None:
         if len(names) != len(vectors):
             raise ValueError(f"{len(names)} words do not fit {len(vectors)} vectors")
         self.names, self.vectors = list(names), vectors
         self.number: dict[str, int] = {}
         for number, name in enumerate(names):
             self.number.setdefault(name, number)
-        self.search = Neighbors(vectors)
+        self.search, self.spell = Neighbors(vectors), spell
 
     def __len__(self) -> int:
         return len(self.names)
@@ -65,9 +69,13 @@ class WordVectors:
         """The vector of a word, (D,), or those of a list of words, (n, D).
 
         Raises:
-            KeyError: one is not in the vocabulary.
+            KeyError: one is not in the vocabulary, and cannot be spelled out either.
         """
-        return self.vectors[self.find(words) if isinstance(words, str) else [self.find(word) for word in words]]
+        if isinstance(words, str):
+            return self.vector(words)
+        if self.spell is None:
+            return self.vectors[[self.find(word) for word in words]]
+        return torch.stack([self.vector(word) for word in words]) if len(words) else self.vectors[:0]
 
     def __repr__(self) -> str:
         first = ", ".join(self.names[:5]) + (", ..." if len(self) > 5 else "")
@@ -87,12 +95,34 @@ class WordVectors:
         raise UnknownWordError(f"'{word}' is not in the vocabulary of {len(self):,}; {hint}")
 
     def vector(self, word: str) -> Tensor:
-        """(D,)."""
-        return self.vectors[self.find(word)]
+        """(D,), of a word that is not in the vocabulary from its letters, where that can be done."""
+        row, vector = self.place(word)
+        return vector if row is None else self.vectors[row]
+
+    def place(self, word: str) -> tuple[int | None, Tensor]:
+        """The row of a word, None where it is spelled out, and its vector (D,), of length 1 where there is a row.
+
+        Raises:
+            ValueError: see `find`.
+        """
+        if self.spell is not None and word not in self:
+            vector = self.spell([word])[0]
+            if vector.any():
+                return None, vector
+        row = self.find(word)
+        return row, self.search.rows[row]
+
+    def directions(self, words: Sequence[str]) -> tuple[list[int], Tensor]:
+        """The rows of those words that have one, and the vectors of all (n, D), of length 1."""
+        places = [self.place(word) for word in words]
+        return [row for row, _ in places if row is not None], torch.stack(
+            [vector if row is not None else F.normalize(vector.float().cpu(), dim=0) for row, vector in places]
+        )
 
     def similarity(self, one: str, other: str) -> float:
         """The cosine of two words."""
-        return float(self.search.rows[self.find(one)] @ self.search.rows[self.find(other)])
+        _, both = self.directions([one, other])
+        return float(both[0] @ both[1])
 
     def n_similarity(self, some: Sequence[str], others: Sequence[str]) -> float:
         """The cosine of the means of two lists of words.
@@ -124,8 +154,9 @@ class WordVectors:
         for item, sign in signed:
             thing, weight = item if isinstance(item, tuple) and len(item) == 2 else (item, sign)
             if isinstance(thing, str):
-                rows.append(self.find(thing))
-                query += weight * self.search.rows[rows[-1]]
+                known, direction = self.directions([thing])
+                rows += known
+                query += weight * direction[0]
             else:
                 query += weight * torch.as_tensor(np.asarray(thing), dtype=torch.float32)
         return self._nearest(query, rows, topn) if topn > 0 and len(set(rows)) < len(self) else []
@@ -150,9 +181,9 @@ class WordVectors:
 
     def midpoint(self, words: Sequence[str], top: int = 10, weights: Sequence[float] | None = None) -> Scored:
         """The words nearest to the (weighted) average direction of some, which are left out themselves."""
-        rows = [self.find(word) for word in words]
-        factor = torch.tensor([1.0] * len(rows) if weights is None else list(weights))
-        return self._nearest((self.search.rows[rows] * factor[:, None]).sum(0), rows, top)
+        rows, directions = self.directions(words)
+        factor = torch.tensor([1.0] * len(words) if weights is None else list(weights))
+        return self._nearest((directions * factor[:, None]).sum(0), rows, top)
 
     def analogy(
         self, positive: Sequence[str], negative: Sequence[str], top: int = 10, method: str = "3cosadd"
@@ -193,7 +224,7 @@ class WordVectors:
 
     def to_the_mean(self, words: Sequence[str]) -> Scored:
         """The words with their cosines to the average direction of all."""
-        rows = self.search.rows[[self.find(word) for word in words]]
+        _, rows = self.directions(words)
         score = rows @ F.normalize(rows.sum(0), dim=0)
         return list(zip(words, score.tolist(), strict=True))
 

@@ -20,6 +20,7 @@ from embloom.data.blocks import Blocks, Passages, cut_long
 from embloom.data.cache import default_cache
 from embloom.data.corpus import Corpus, CorpusOptions, corpus_of, open_corpus
 from embloom.data.grammar import documents
+from embloom.encoders.subword_skipgram import spelling_of
 from embloom.seeding import generator
 from embloom.threads import give_back_cores, keep_cores
 
@@ -122,6 +123,7 @@ class Text(Dataset):
         count = len(self.corpus.words)
         width = self.block + self.negatives
         self.sizes = {"token": count, "context_token": count, "positives": self.block, "log_noise": width}
+        self.supplies["spelling"] = spelling_of(self.corpus.words)
 
     def opened(self) -> Corpus:
         """The corpus; and sets the reader of new texts."""

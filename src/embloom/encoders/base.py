@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -54,6 +54,15 @@ class Encoder(nn.Module):
     def scores(self, user: Tensor) -> Tensor:
         """How much people would like each item, of an encoder that recommends: numbers of people (B,) -> (B, items)."""
         raise NotImplementedError(f"{type(self).__name__} does not recommend")
+
+    def spelled(self, words: Sequence[str]) -> Tensor:
+        """Vectors (N, D) of words that are not in the vocabulary, from their letters; 0 for one that has none."""
+        raise NotImplementedError(f"{type(self).__name__} knows the words of its vocabulary only")
+
+    @property
+    def spells(self) -> bool:
+        """Whether words that were never seen have vectors in its table `embedding`."""
+        return type(self).spelled is not Encoder.spelled
 
     @property
     def recommends(self) -> bool:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -70,14 +68,3 @@ class SparseLookup(torch.autograd.Function):
         (flat,) = ctx.saved_tensors
         values = gradient.reshape(len(flat), ctx.shape[1])
         return None, torch.sparse_coo_tensor(flat[None], values, ctx.shape, check_invariants=False), None
-
-
-def sorting_order(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-    """What `argsort` returns for numbers of at least 0, stable: numpy sorts 16 bits at a time by counting, ten
-    times as fast as 64."""
-    order = numbers.astype(np.uint16).argsort(kind="stable")
-    high = numbers >> 16
-    while high.any():
-        order = order[high[order].astype(np.uint16).argsort(kind="stable")]
-        high >>= 16
-    return order

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from embloom.assembly.parameters import numbers
-from embloom.encoders.lookup import sorting_order
+from embloom.encoders.sorting import sorting_order
 from embloom.threads import in_parts
 
 SLICE = 1 << 18  # pairs that a thread does at a time

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from embloom.assembly.parameters import numbers
-from embloom.encoders.lookup import sorting_order
+from embloom.encoders.sorting import sorting_order
 from embloom.threads import in_parts
 
 LEAST_ROWS = 512  # for a thread of its own

@@ -92,6 +92,7 @@ class Frozen:
         activations: the layers that are made of a sample.
         row_classes: table -> attribute -> what is known of its rows.
         recommending: of an encoder that recommends, what is to be found, and how it scores.
+        spelled: of an encoder that spells words out, what makes vectors of words that are not in its table `embedding`.
     """
 
     fit: Mapping[str, Tensor]
@@ -102,6 +103,7 @@ class Frozen:
     activations: list[str] = field(default_factory=lambda: ["embedding"])
     row_classes: Mapping[str, Mapping[str, RowClasses]] = field(default_factory=dict)
     recommending: Recommending | None = None
+    spelled: Callable[[Sequence[str]], Tensor] | None = None
 
     def layers(self, wanted: str | Sequence[str]) -> list[str]:
         """The names of the layers to probe: `all`, one name or several.
@@ -202,6 +204,7 @@ def freeze(encode: Wire, encoder: Encoder, dataset: Dataset, *, device: torch.de
         encoder.activations(),
         {table: dataset.row_classes[c] for table, c in encoder.rows.items() if c in dataset.row_classes},
         recommending(encoder, dataset, device, score),
+        encoder.spelled if encoder.spells else None,
     )
 
 

@@ -17,7 +17,8 @@ Pair = tuple[str, str, float]
 
 
 class WordSimilarity(Probe):
-    """Spearman's rank correlation between cosines and human scores; pairs with an unknown word are left out.
+    """Spearman's rank correlation between cosines and human scores. Pairs with an unknown word are left out, unless the
+    encoder makes its vector from its letters.
 
     Args:
         path: a file of `word1 word2 score` lines, a folder or a glob of such files, or a list.
@@ -44,8 +45,18 @@ class WordSimilarity(Probe):
 
     def __call__(self, frozen: Frozen) -> dict[str, float]:
         """For each file `word_similarity_<file>` in -1..1 and `word_similarity_coverage_<file>` in 0..1, and their
-        means over the files, `word_similarity` and `word_similarity_coverage`."""
+        means over the files, `word_similarity` and `word_similarity_coverage`. Where words are spelled out,
+        `word_similarity_spelled` is the share of the pairs' words that were."""
         number, table = frozen.named_table(self.layer)
+        words = sorted({word for pairs in self.sets.values() for a, b, _ in pairs for word in (a, b)})
+        unseen, made = [word for word in words if word not in number], 0
+        spell = frozen.spelled if self.layer == "embedding" else None
+        if spell is not None and unseen:
+            vectors = spell(unseen)
+            good = [(word, row) for word, row in zip(unseen, vectors, strict=True) if bool(row.any())]
+            made = len(good)
+            number |= {word: len(table) + place for place, (word, _) in enumerate(good)}
+            table = torch.cat([table, *(row[None].to(table) for _, row in good)])
         rows = F.normalize(table.float(), dim=1)
         scores, covered = {}, {}
         for name, pairs in self.sets.items():
@@ -58,6 +69,8 @@ class WordSimilarity(Probe):
         found |= {f"word_similarity_coverage_{name}": share for name, share in covered.items()}
         if scores:
             found["word_similarity"] = sum(scores.values()) / len(scores)
+        if spell is not None:
+            found["word_similarity_spelled"] = made / len(words)
         return {**found, "word_similarity_coverage": sum(covered.values()) / len(covered)}
 
 
