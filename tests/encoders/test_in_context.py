@@ -1,4 +1,4 @@
-"""Encoders that read words in context: against plain slow versions, alone as in a batch, and blind to what comes later."""
+"""Encoders that read words in context: against plain loops, alone as in a batch, and blind to what comes later."""
 
 from __future__ import annotations
 

@@ -33,9 +33,7 @@ class ByLength(Order):
         world_size: int = 1,
         min_batches: int = 1,
     ) -> None:
-        super().__init__(
-            len(length), batch_size, seed=seed, rank=rank, world_size=world_size, min_batches=min_batches
-        )
+        super().__init__(len(length), batch_size, seed=seed, rank=rank, world_size=world_size, min_batches=min_batches)
         self.length = length
 
     def __iter__(self) -> Iterator[Tensor]:

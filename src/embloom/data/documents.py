@@ -29,9 +29,9 @@ class Documents(Dataset):
     """A corpus of any size in passages, batched by length: columns `token` (T,), the words or pieces of a batch's
     passages in a row, and `length` (B,), how many each has.
 
-    With `mask`, `token` has that part of a batch's words hidden, 80 % of them behind a mask and 10 % behind another word
-    (Devlin et al. 2019, section 3.1); `masked` (M,) says where, and `target` (M,) what stood there. With two `views` each
-    passage is there twice, which dropout makes different, and `sample` (2 B,) says which are the same.
+    With `mask`, `token` has that part of a batch's words hidden, 80 % of them behind a mask and 10 % behind another
+    word (Devlin et al. 2019, section 3.1); `masked` (M,) says where, and `target` (M,) what stood there. With two
+    `views` each passage is there twice, which dropout makes different, and `sample` (2 B,) says which are the same.
 
     Args:
         batch_size: passages a step.

@@ -17,8 +17,8 @@ BASE = 10_000.0  # of the wavelengths of rotary positions
 
 
 class Transformer(InContext):
-    """Blocks of self-attention and a feed-forward layer, each normalized before it (Vaswani et al. 2017; pre-norm: Xiong
-    et al. 2020).
+    """Blocks of self-attention and a feed-forward layer (Vaswani et al. 2017), each normalized before it (Xiong et al.
+    2020).
 
     Attention is torch's fused one. Everything else runs on the tokens alone: padding is computed in the attention only.
 
