@@ -146,7 +146,7 @@ def test_last_layers() -> None:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     folder = tmp_path_factory.mktemp("runs")
-    train = ("train", "experiment=transformer", *SMALL, f"dataset.cache={cache}", "trainer.max_steps=60")
+    train = ("train", "experiment=transformer", *SMALL, f"dataset.cache={cache}", "trainer.max_steps=10")
     finish(fork(*train, "hydra.run.dir=run", cwd=folder), folder)
     lines = [f"{'ab'[i % 2]},a {['king was in the palace', 'cat in the field'][i % 2]} near {i}" for i in range(60)]
     (folder / "texts.csv").write_text("\n".join(["label,text", *lines]))
