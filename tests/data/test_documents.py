@@ -53,7 +53,7 @@ def test_batches_hold_every_word_once_and_follow_seed_and_epoch(cache: Path) -> 
     assert not torch.equal(first[0]["token"], second[0]["token"])
     words = Counter(torch.cat([b["token"] for b in first]).tolist())
     assert words == Counter(torch.cat([b["token"] for b in second]).tolist())
-    every = [b["token"] for split in ("train", "val", "test") for b in dataset.loader(split)]  # type: ignore[arg-type]
+    every = [b["token"] for split in ("train", "val", "test") for b in dataset.loader(split)]
     assert len(torch.cat(every)) == sum(map(len, text))
     assert max(int(b["length"].max()) for b in first) == 10
     chosen = dataset.choose(first[0], torch.tensor([1, 3]))
@@ -163,7 +163,7 @@ def test_artifact_reads_raw_texts_and_words_in_them(run: Path) -> None:
     assert loaded.in_context(text, "the", layer="hidden_4").shape == (3, 16)
     assert loaded.in_context(text, "king", layer=["hidden_3", "hidden_4"]).shape == (1, 32)
     rows = [loaded.in_context(text, "king", "hidden_2"), loaded.in_context("a king", "king", "hidden_2")]
-    assert not torch.allclose(*rows)
+    assert not torch.allclose(rows[0], rows[1])
     # A word's vector is what its position has; of all positions of the text the mean is the text's.
     parts = torch.cat([loaded.in_context("a king", word, "hidden_2") for word in ("a", "king")])
     torch.testing.assert_close(loaded.encode("a king", layer="hidden_2")[0], parts.mean(0))
@@ -177,6 +177,8 @@ def test_artifact_reads_raw_texts_and_words_in_them(run: Path) -> None:
 def test_commands(run: Path) -> None:
     place = run.parent
     (place / "lines.txt").write_text("the king sat\na cat\nthe king and the king\n")
+    arguments: tuple[str, ...]
+    wrong: tuple[str, ...]
     for arguments, rows in (
         (("lines.txt", "--last", "2", "--average", "-o", "a.csv"), 3),
         (("lines.txt", "--word", "king", "--layer", "hidden_3", "-o", "b.csv"), 3),
@@ -186,12 +188,12 @@ def test_commands(run: Path) -> None:
         lines = (place / arguments[-1]).read_text().splitlines()
         assert len(lines) == rows + 1
         assert len(lines[1].split(",")) == (33 if "--concat" in arguments else 17)
-    for arguments, says in (
+    for wrong, says in (
         (("lines.txt", "--layer", "tokens_3", "-o", "d.csv"), "has a vector for each position"),
         (("lines.txt", "--word", "queen", "-o", "d.csv"), "stands in none of the texts"),
         (("lines.txt", "--last", "9", "-o", "d.csv"), "last=9: there are 5 hidden layers"),
     ):
-        process = fork("encode", "run", *arguments, cwd=place)
+        process = fork("encode", "run", *wrong, cwd=place)
         process.join(60)
         assert process.exitcode == 2
         assert says in (place / "output.txt").read_text()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from embloom.encoders.in_context import InContext, windows_of
 from embloom.encoders.lstm import LSTM
-from embloom.encoders.transformer import Transformer, rotated, turns
+from embloom.encoders.transformer import Block, Transformer, rotated, turns
 from embloom.losses.masked_language_model import MaskedLanguageModel
 from embloom.losses.next_token import NextToken
 
@@ -49,6 +49,7 @@ def plain(encoder: Transformer, token: Tensor) -> list[Tensor]:
         x = x + encoder.places[: len(token)]
     found = [x]
     for block in encoder.blocks:
+        assert isinstance(block, Block)
         query, key, value = block.qkv(block.first(x)).chunk(3, 1)
         width = x.shape[1] // block.heads
         seen = torch.zeros_like(x)

@@ -87,4 +87,4 @@ def stands(token: Tensor, text: Tensor, inner: Tensor, start: int, wanted: Tenso
     end = start + len(wanted)
     if end > len(token) or not torch.equal(token[start:end], wanted) or text[start] != text[end - 1]:
         return False
-    return end == len(token) or text[end] != text[start] or not bool(inner[token[end]])
+    return end == len(token) or bool(text[end] != text[start]) or not bool(inner[token[end]])

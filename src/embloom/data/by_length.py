@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
@@ -78,9 +79,7 @@ class Passages(Batches):
         device: where the batches go.
     """
 
-    def __init__(
-        self, tokens: NDArray[object], begin: Tensor, length: Tensor, order: Order, device: torch.device
-    ) -> None:
+    def __init__(self, tokens: NDArray[Any], begin: Tensor, length: Tensor, order: Order, device: torch.device) -> None:
         super().__init__({"length": length}, order)
         self.token, self.begin, self.device = as_tensor(tokens), begin, device
 

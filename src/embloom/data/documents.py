@@ -146,7 +146,8 @@ class Documents(Dataset):
             name: passages_of(offsets, split_of == number, self.length) for number, name in enumerate(SPLITS)
         }
         order = self.loader("train", shuffle=True).sampler
-        if self.trainer is not None and self.trainer.is_global_zero:
+        assert isinstance(order, ByLength)
+        if self.process(False)[0] == 0:
             print(f"{order.count:,} passages, batched by length: {100 * order.padding():.1f} % padding")
 
     def loader(self, split: Split, *, shuffle: bool = False, every_rank: bool = False) -> Passages:

@@ -58,6 +58,7 @@ class Transformer(InContext):
             raise ValueError(f"heads={heads}: dim={dim} must be a multiple of it{even}")
         self.blocks = nn.ModuleList(Block(dim, heads, feedforward or 4 * dim, dropout, causal) for _ in range(layers))
         for block in self.blocks:
+            assert isinstance(block, Block)
             for linear in (block.out, block.down):  # what adds to the sum of 2 n layers (Radford et al. 2019)
                 nn.init.normal_(linear.weight, std=INITIAL_STD / (2 * layers) ** 0.5)
         self.places = nn.Parameter(INITIAL_STD * torch.randn(window, dim)) if positions == "learned" else None
