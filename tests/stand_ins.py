@@ -101,6 +101,7 @@ def write_texts(folder: Path) -> None:
     (folder / "imdb" / "train.csv").write_text("\n".join(reviews))
     (folder / "imdb" / "test.csv").write_text("\n".join(reviews[:101]))
     (folder / "reviews.csv").write_text("\n".join(reviews[:301]))
+    (folder / "texts.txt").write_text("the king sat\na cat in the field\n")
     (folder / "reviews.csv.gz").write_bytes(gzip.compress("\n".join(reviews[:31]).encode()))
     for name in ("my_corpus.txt.gz", "imdb/corpus.txt.gz"):
         (folder / name).write_bytes(gzip.compress("\n".join(lines).encode()))

@@ -29,6 +29,7 @@ usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cf
        embloom outlier RUN WORD WORD ...                  the one that does not belong
        embloom recommend RUN USER | --items ITEM ...      what somebody would like, known or new
        embloom encode RUN INPUT --layer L --output FILE   vectors of images, texts or CSV rows, from any layer
+       embloom encode RUN TEXT --word W --output FILE     of a word in its sentence; --last 4 --average: of layers
        embloom export RUN --to FORMAT                     word2vec, safetensors, npz, parquet, projector, onnx, torch
        embloom card RUN                                   what a trained embedding is, as Markdown
        embloom publish RUN FOLDER                         a folder to give away, as the Hugging Face hub has it

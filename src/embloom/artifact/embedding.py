@@ -17,6 +17,7 @@ from torch import Tensor
 from embloom.artifact.assembling import check_shapes, classes_by_target, heads
 from embloom.artifact.extractor import Extractor
 from embloom.artifact.given import given
+from embloom.artifact.in_context import by_position, occurrences
 from embloom.artifact.readers.base import Reader
 from embloom.artifact.saving import SUPPLIED, artifact_folder, encoder_weights, read
 from embloom.artifact.telling import told
@@ -89,6 +90,30 @@ class Embedding:
         extract = self.extractor(layer, combine)
         found = [extract(part.inputs) for part in given(self.reader, inputs, batch_size, column)]
         return torch.cat(found) if found else torch.empty(0, sum(self.card["layers"][name] for name in extract.names))
+
+    def in_context(
+        self, text: str, word: str, layer: str | Sequence[str] = "embedding", combine: str = "concat"
+    ) -> Tensor:
+        """The vectors of a word in its sentence, of an encoder that reads words in context.
+
+        Args:
+            text: the sentence.
+            word: one of its words; of several pieces it is their mean.
+            layer: `embedding`, `hidden_3` or several of them.
+            combine: several layers side by side, `concat`, or their mean, `average`.
+
+        Returns:
+            (N, width): as often as the word stands there.
+
+        Raises:
+            ValueError: the word is unknown or does not stand there, or a layer has no vector for each position.
+        """
+        named = [layer] if isinstance(layer, str) else layer
+        extract = self.extractor([by_position(name, self.layers) for name in named], combine)
+        _, found = occurrences(extract, [text], word)
+        if not len(found):
+            raise ValueError(f"'{word}' does not stand in {text!r}")
+        return found
 
     @torch.no_grad()
     def predict(self, inputs: Any, head: str | None = None, batch_size: int = 1024) -> list[str]:

@@ -11,7 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from embloom.artifact.extractor import Extractor
-from embloom.artifact.readers.base import Inputs
+from embloom.artifact.in_context import by_position, last_layers, occurrences
+from embloom.artifact.readers.base import Inputs, Part
 from embloom.artifact.vector_writing import write_vectors, writer_for
 from embloom.assembly.parameters import positive_integers
 from embloom.commands.opening import opened, own_option
@@ -21,9 +22,11 @@ def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     made = argparse.ArgumentParser("embloom encode", description=__doc__)
     made.add_argument("run", metavar="RUN", help="a run folder, or its embeddings/")
-    made.add_argument("input", metavar="INPUT", help="a file, a folder or a quoted glob; CSV, too")
+    made.add_argument("input", metavar="INPUT", help="a file, a folder or a quoted glob; CSV, too; with --word, a text")
     made.add_argument("--output", "-o", type=Path, required=True, help="ends in .safetensors, .npy, .csv or .parquet")
     made.add_argument("--layer", action="append", help="which layer (embedding); give it again for several")
+    made.add_argument("--last", type=int, metavar="N", help="the last N hidden layers")
+    made.add_argument("--word", help="of an encoder that reads words in context: this word, wherever it stands")
     both = made.add_mutually_exclusive_group()
     both.add_argument("--concat", action="store_true", help="several layers side by side (the default)")
     both.add_argument("--average", action="store_true", help="the mean of several layers")
@@ -43,20 +46,32 @@ def main(arguments: list[str]) -> None:
     positive_integers(**{"--batch-size": options.batch_size})
     writer_for(options.output)
     embedding = opened(options.run, options.config_dir)
-    layers = options.layer or ["embedding"]
-    extract = embedding.extractor(layers, "average" if options.average else "concat")
-    inputs = embedding.reader.open(options.input, options.column, options.batch_size)
+    if options.last and options.layer:
+        raise ValueError("--last names layers, and so does --layer: leave one out")
+    layers = last_layers(embedding.layers, options.last) if options.last else options.layer or ["embedding"]
+    combine = "average" if options.average else "concat"
+    named = [by_position(name, embedding.layers) for name in layers] if options.word else layers
+    extract = embedding.extractor(named, combine)
+    if options.word and not Path(options.input).exists():
+        inputs = Inputs(iter([Part([options.input], [options.input])]), 1)
+    else:
+        inputs = embedding.reader.open(options.input, options.column, options.batch_size)
     about = {
         "content_hash": embedding.card["content_hash"],
         "layer": f" {'|' if options.average else '+'} ".join(layers),
     }
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    count = write_vectors(options.output, encoded(extract, inputs), about)
+    count = write_vectors(options.output, encoded(extract, inputs, options.word), about)
     print(f"{count:,} vectors of layer {about['layer']}: {options.output}")
 
 
-def encoded(extract: Extractor, inputs: Inputs) -> Iterator[tuple[list[str], Tensor]]:
-    """Names and vectors, part by part, under a progress bar on standard error."""
+def encoded(extract: Extractor, inputs: Inputs, word: str | None = None) -> Iterator[tuple[list[str], Tensor]]:
+    """Names and vectors, part by part, under a progress bar on standard error; of a word, as often as it stands there.
+
+    Raises:
+        ValueError: a layer has no vector for each input, or the word stands nowhere.
+    """
+    count = 0
     bar = Progress(
         TextColumn("encoding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True,
         console=Console(stderr=True),
@@ -64,5 +79,19 @@ def encoded(extract: Extractor, inputs: Inputs) -> Iterator[tuple[list[str], Ten
     with bar:
         task = bar.add_task("", total=inputs.count)
         for part in inputs.parts:
-            yield part.names, extract(part.inputs)
+            if word is not None:
+                rows, vectors = occurrences(extract, list(part.inputs), word)
+                names = [part.names[row] for row in rows]
+            else:
+                names, vectors = part.names, extract(part.inputs)
+            if len(names) != len(vectors):
+                raise ValueError(
+                    f"layer {extract.names[0]} has a vector for each position: use hidden_0, hidden_1, ..., which are "
+                    "their means, or --word"
+                )
+            count += len(names)
+            if len(names):
+                yield names, vectors
             bar.advance(task, len(part.names))
+    if word is not None and not count:
+        raise ValueError(f"'{word}' stands in none of the texts")

@@ -20,6 +20,7 @@ from embloom.losses.weighted import WeightedLoss
 from embloom.optim.schedules import Schedule
 from embloom.optim.sparse import sparse_problems
 from embloom.probes.base import Probe
+from embloom.training.init_from import Start
 from embloom.training.loggers.base import RunLogger
 from embloom.training.module import EmbeddingModule
 
@@ -158,7 +159,8 @@ def build_loss(
     Raises:
         ValueError: a term does not fit them, or there is none and the encoder has to be trained.
     """
-    if not config["loss"] and not encoder.computed:
+    start = Start(config.get("init_from"))
+    if not config["loss"] and not encoder.computed and not (start.freeze and start.thaw_epoch is None):
         raise ValueError("there is no loss: choose one, e.g. loss=cross_entropy")
     sizes = {**dataset.sizes, **encoder.sizes}
     missing = Wire(encoder, config["encoder"].get("of"), "encoder").missing(dataset.sizes)

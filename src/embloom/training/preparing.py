@@ -25,9 +25,24 @@ def prepared(config: Mapping[str, Any], fresh: bool = True) -> Components:
     if fresh:
         keys = table_keys(components.encoder, components.dataset)
         module.start = begin(components.encoder, node, keys, say=not ddp.is_worker())
+        if not config["loss"] and not components.encoder.computed:
+            check_all_started(components)
     else:
         module.start = Start(node)
     return components
+
+
+def check_all_started(components: Components) -> None:
+    """Raises:
+    ValueError: without a loss, weights are left that came from nowhere.
+    """
+    fresh = [name for name in components.encoder.state_dict() if name not in components.module.start.names]
+    if fresh:
+        raise ValueError(
+            f"nothing is trained, as there is no loss, and init_from has no weights that fit {fresh[0]}"
+            f"{f' and {len(fresh) - 1} more' if len(fresh) > 1 else ''}: give the encoder the settings that it was "
+            "trained with (embloom card RUN), or choose a loss"
+        )
 
 
 def rebuilt(
