@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from embloom.startup import option
 
 if TYPE_CHECKING:
     from embloom.artifact.neighbors import Neighbors
+    from embloom.artifact.stages.base import Quantizer
     from embloom.artifact.word_vectors import WordVectors
 
 
@@ -29,6 +30,9 @@ class Vectors:
         layer: which of its layers.
         labels: attribute -> what it is of each row, '' where it is unknown.
         notes: what was odd about a file, and not wrong.
+        spaces: content hash and layer of other embeddings whose vectors these may be compared with: they were aligned
+            to them, or are those, compressed.
+        quantizer: what rounded them, where something did, so that they are searched by their codes.
     """
 
     rows: Tensor
@@ -37,6 +41,8 @@ class Vectors:
     layer: str = ""
     labels: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    spaces: list[tuple[str, str]] = field(default_factory=list)
+    quantizer: Quantizer | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -51,7 +57,7 @@ class Vectors:
         """What finds the nearest of these rows."""
         from embloom.artifact.neighbors import Neighbors
 
-        return Neighbors(self.rows)
+        return Neighbors(self.rows, quantizer=self.quantizer)
 
     @cached_property
     def words(self) -> WordVectors:
@@ -64,7 +70,7 @@ class Vectors:
 
         if not self.names:
             raise ValueError(f"these vectors have no names: give them some with {option('names')}")
-        return WordVectors(self.names, self.rows)
+        return WordVectors(self.names, self.rows, self.quantizer)
 
     def nearest(self, queries: Vectors, k: int = 10) -> tuple[Tensor, Tensor]:
         """For each query the `k` nearest of these rows: cosines (Q, k) and row numbers (Q, k).
@@ -72,7 +78,7 @@ class Vectors:
         Raises:
             ValueError: the queries come from another embedding.
         """
-        self.check_same(queries.content_hash, queries.layer)
+        self.check_same(queries.content_hash, queries.layer, queries.spaces)
         return self.search.nearest(queries.rows, k)
 
     def neighbors(self, queries: Vectors, k: int = 10) -> list[list[tuple[str, float]]]:
@@ -89,16 +95,24 @@ class Vectors:
         """The name of a row, or its number."""
         return self.names[row] if self.names else str(row)
 
-    def check_same(self, content_hash: str, layer: str) -> None:
+    def check_same(self, content_hash: str, layer: str, spaces: Sequence[tuple[str, str]] = ()) -> None:
         """Refuses to be asked for together with rows of another embedding.
 
+        Args:
+            content_hash, layer: of those rows.
+            spaces: see the class, of those rows.
+
         Raises:
-            ValueError: these vectors come from another artifact or another layer.
+            ValueError: these vectors come from another artifact or another layer, and nothing says that they may be
+                compared.
         """
+        if {(self.content_hash, self.layer), *self.spaces} & {(content_hash, layer), *spaces}:
+            return
         if self.content_hash and content_hash and self.content_hash != content_hash:
             raise ValueError(
                 f"these vectors come from the artifact {short(self.content_hash)}, not from {short(content_hash)}: "
-                "distances between two embeddings mean nothing. Encode them with the same one"
+                "distances between two embeddings mean nothing. Encode them with the same one, or map one into the "
+                "other's space with embloom align"
             )
         if self.layer and layer and self.layer != layer:
             raise ValueError(
@@ -117,7 +131,7 @@ class Vectors:
             raise ValueError(f"these vectors have names of their own: leave out {option('names')}")
         if len(found) != len(self):
             raise ValueError(f"{place} has {len(found):,} names for {len(self):,} vectors: they must be as many")
-        return Vectors(self.rows, found, self.content_hash, self.layer, self.labels, self.notes)
+        return replace(self, names=found)
 
 
 def short(content_hash: str) -> str:

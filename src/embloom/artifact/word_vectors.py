@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from embloom.artifact.neighbors import Neighbors
+from embloom.artifact.stages.base import Quantizer
 
 METHODS = ("3cosadd", "3cosmul")
 SPELLINGS = 200_000  # the most frequent words, among which near spellings are looked for
@@ -38,19 +39,20 @@ class WordVectors:
     Args:
         names: N words (or items); of one that is there twice the first counts.
         vectors: (N, D).
+        quantizer: what rounded them, if anything did.
 
     Raises:
         ValueError: they do not fit each other.
     """
 
-    def __init__(self, names: Sequence[str], vectors: Tensor) -> None:
+    def __init__(self, names: Sequence[str], vectors: Tensor, quantizer: Quantizer | None = None) -> None:
         if len(names) != len(vectors):
             raise ValueError(f"{len(names)} words do not fit {len(vectors)} vectors")
         self.names, self.vectors = list(names), vectors
         self.number: dict[str, int] = {}
         for number, name in enumerate(names):
             self.number.setdefault(name, number)
-        self.search = Neighbors(vectors)
+        self.search = Neighbors(vectors, quantizer=quantizer)
 
     def __len__(self) -> int:
         return len(self.names)

@@ -56,6 +56,11 @@ class Encoder(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} does not recommend")
 
     @property
+    def plain(self) -> Encoder:
+        """The encoder without what comes after it, see `embloom.artifact.staged`."""
+        return self
+
+    @property
     def recommends(self) -> bool:
         """Whether it scores items for people."""
         return type(self).scores is not Encoder.scores
