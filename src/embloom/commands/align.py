@@ -29,8 +29,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("more", metavar="INPUT", nargs="*", help="inputs that both encode: a file, a folder or a glob "
                       "(default: what V1 was trained on); dataset.root=... if that has moved")  # fmt: skip
     made.add_argument("--pairs", type=Path, metavar="FILE", help="a name of V2's rows and one of V1's a line: cat,gato")
-    made.add_argument("--kind", choices=KINDS, default="orthogonal", help="orthogonal (default) keeps all angles, linear "
-                      "fits better where they differ, mlp where no plane stays one")  # fmt: skip
+    made.add_argument("--kind", choices=KINDS, default="orthogonal", help="orthogonal (default) keeps all angles, "
+                      "linear fits better where they differ, mlp where no plane stays one")  # fmt: skip
     made.add_argument("--output", "-o", type=Path, required=True, metavar="FOLDER", help="a new folder")
     made.add_argument("--layer", help="of V2 (embedding, or its table)")
     made.add_argument("--to-layer", help="of V1 (the same)")
@@ -56,7 +56,9 @@ def main(arguments: list[str]) -> None:
     layers = (layer, options.to_layer or same)
     for source, name in zip((new, old), layers, strict=True):
         if name not in source.embedding.layers:
-            raise ValueError(f"{source.place}: there is no layer '{name}'; available: {', '.join(source.embedding.layers)}")
+            raise ValueError(
+                f"{source.place}: there is no layer '{name}'; available: {', '.join(source.embedding.layers)}"
+            )
     with own.parts([options.config_dir] if options.config_dir else []):
         pairs = pairs_for(new, old, layers, options)
     done = align(new, old, layers, pairs, options.kind, options.output)

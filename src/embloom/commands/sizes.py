@@ -22,8 +22,8 @@ def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     made = argparse.ArgumentParser("embloom sizes", description=__doc__)
     made.add_argument("run", metavar="RUN", help="a run folder, or its embeddings/")
-    made.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="'probe=[knn]' and probe.knn.k=1 to measure by; "
-                      "dataset.root=... where the data is now, if it moved")  # fmt: skip
+    made.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="'probe=[knn]' and probe.knn.k=1 to measure "
+                      "by; dataset.root=... where the data is now, if it moved")  # fmt: skip
     made.add_argument("--layer", help="a table or a layer (embedding)")
     made.add_argument("--dims", help="numbers a vector, with commas (those of loss.nested, or powers of two)")
     made.add_argument("--by", metavar="NAME", help="the figure that counts (the first one)")

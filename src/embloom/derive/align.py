@@ -75,7 +75,9 @@ def held_out(count: int) -> Tensor:
     return torch.randperm(count, generator=torch.Generator().manual_seed(0))[:size].sort().values
 
 
-def of_names(new: tuple[Sequence[str], Tensor], old: tuple[Sequence[str], Tensor], pairs: Sequence[tuple[str, str]]) -> Pairs:
+def of_names(
+    new: tuple[Sequence[str], Tensor], old: tuple[Sequence[str], Tensor], pairs: Sequence[tuple[str, str]]
+) -> Pairs:
     """Pairs of named rows.
 
     Args:
@@ -90,8 +92,10 @@ def of_names(new: tuple[Sequence[str], Tensor], old: tuple[Sequence[str], Tensor
     given = list(pairs) or [(name, name) for name in here]
     known = [(here[a], there[b]) for a, b in given if a in here and b in there]
     if len(known) < 10:
-        what = f"of {len(given):,} pairs {len(known)} are names of rows on both sides" if pairs else (
-            f"{len(known)} rows have the same name"
+        what = (
+            f"of {len(given):,} pairs {len(known)} are names of rows on both sides"
+            if pairs
+            else (f"{len(known)} rows have the same name")
         )
         raise ValueError(f"{what}: it takes at least 10. Name others with --pairs FILE, a line for each: cat,gato")
     one, other = torch.tensor(known).unbind(1)
@@ -179,7 +183,9 @@ def voted(stock: Tensor, index: Tensor, queries: Tensor, truth: Tensor, classes:
 def recalls(queries: Tensor, stock: Tensor, true: Tensor) -> dict[str, float]:
     """How often the right row is the nearest by cosine, and among the five nearest."""
     unit = F.normalize(stock.float(), dim=1)
-    near = torch.cat([(F.normalize(part, dim=1) @ unit.T).topk(min(5, len(unit))).indices for part in queries.split(256)])
+    near = torch.cat(
+        [(F.normalize(part, dim=1) @ unit.T).topk(min(5, len(unit))).indices for part in queries.split(256)]
+    )
     right = near == true[:, None]
     return {"recall_at_1": float(right[:, 0].double().mean()), "recall_at_5": float(right.any(1).double().mean())}
 
@@ -201,7 +207,8 @@ def of_samples(
     joined = torch.cat([new[one], tested[0][one]]), torch.cat([old[other], tested[1][other]])
     held = torch.arange(count, len(joined[0]))
     known = {
-        label: (torch.cat([old[label], tested[1][label]]), tested[1][label], classes) for label, classes in labels.items()
+        label: (torch.cat([old[label], tested[1][label]]), tested[1][label], classes)
+        for label, classes in labels.items()
     }
     what = f"{count:,} samples of the training split, measured on {len(held):,} of the test split"
     return Pairs(*joined, held, joined[1], known, what)

@@ -70,7 +70,7 @@ def compress(
     table = source.embedding.encoder.tables().get(layer)
     if table is not None:
         check_lookup(source, layer, table)
-    vectors = (table if table is not None else rows)
+    vectors = table if table is not None else rows
     assert vectors is not None
     vectors = vectors.detach().float()
     stages, how = chosen(source, layer, vectors, to, dims, **options)
@@ -81,7 +81,9 @@ def compress(
     kept = searched(vectors, small, quantizer) if len(vectors) > KEPT * 2 else None
     promise = {} if kept is None else {"neighbors_kept": kept}
     settings = {"layer": layer, "to": to or "float32", "dims": dims}
-    lineage = described([Parent(source.embedding.content_hash, str(source.place), "compressed from")], promise, settings)
+    lineage = described(
+        [Parent(source.embedding.content_hash, str(source.place), "compressed from")], promise, settings
+    )
     spaces = {layer: source.space(layer) if dims is None else []}
     before = [After(layer, node_of(stage), stage) for stage in stages]
     if table is None:
@@ -126,7 +128,10 @@ def said(stage: Quantizer) -> str:
     if isinstance(stage, Binary):
         copy = f", and a copy in int8 ({stage.fine.code_width} bytes) that rescores" if stage.fine is not None else ""
         return f"{stage.bits} bits ({stage.bits // 8} bytes) a vector{copy}"
-    about = {"int8": f"steps for each {vars(stage).get('per')}", "pq": f"{vars(stage).get('parts')} parts of 256 centers"}
+    about = {
+        "int8": f"steps for each {vars(stage).get('per')}",
+        "pq": f"{vars(stage).get('parts')} parts of 256 centers",
+    }
     return f"{stage.kind}" + (f", {about[stage.kind]}" if stage.kind in about else "")
 
 
@@ -140,12 +145,18 @@ def check_lookup(source: Source, layer: str, table: Tensor) -> None:
     encoder, wire = source.embedding.encoder, source.embedding.wire
     numbers = torch.arange(min(TRIED, len(table)))
     same = False
-    if not encoder.recommends and column in wire.source.values() and all(wire.source[n] == column for n in wire.required):
+    if (
+        not encoder.recommends
+        and column in wire.source.values()
+        and all(wire.source[n] == column for n in wire.required)
+    ):
         with torch.no_grad():
             found = wire({column: numbers}).get(layer)
         same = found is not None and found.shape == table[numbers].shape and torch.equal(found, table[numbers])
     if not same:
-        what = "its scores are computed from more than this table" if encoder.recommends else "it is not looked up alone"
+        what = (
+            "its scores are computed from more than this table" if encoder.recommends else "it is not looked up alone"
+        )
         raise ValueError(
             f"layer '{layer}' is a table, and {what}: it cannot be stored in another way. Measure what that would cost "
             "with embloom sizes, or export the table and compress it where it is searched"

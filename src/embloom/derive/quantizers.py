@@ -37,7 +37,9 @@ def node_of(stage: Stage) -> dict[str, Any]:
     return {"_target_": f"{type(stage).__module__}.{type(stage).__qualname__}", **options}
 
 
-def quantizer(kind: str, rows: Tensor, parts: int | None = None, bits: int | None = None, fine: bool = True) -> Quantizer:
+def quantizer(
+    kind: str, rows: Tensor, parts: int | None = None, bits: int | None = None, fine: bool = True
+) -> Quantizer:
     """A quantizer of some kind, fitted to vectors (N, D).
 
     Args:

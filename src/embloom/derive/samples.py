@@ -58,7 +58,9 @@ def vectors_of_split(
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
-def vectors_of_inputs(embedding: Embedding, place: str, layer: str, column: str | None = None) -> tuple[list[str], Tensor]:
+def vectors_of_inputs(
+    embedding: Embedding, place: str, layer: str, column: str | None = None
+) -> tuple[list[str], Tensor]:
     """What inputs at a place are called, and their vectors (N, D).
 
     Raises:
@@ -73,5 +75,3 @@ def vectors_of_inputs(embedding: Embedding, place: str, layer: str, column: str 
     if not rows:
         raise ValueError(f"{place}: there is nothing to encode: it is empty")
     return names, torch.cat(rows)
-
-

@@ -12,7 +12,7 @@ from torch import Tensor
 from embloom.artifact.stages.base import Quantizer, Stage
 from embloom.derive.quantizers import KINDS, narrowing, neighbors_kept, quantizer
 from embloom.probes.base import Frozen, Probe
-from embloom.probes.knn import METRICS, KNN
+from embloom.probes.knn import KNN, METRICS
 from embloom.probes.run import measured
 
 LAYER = "embedding"  # what a probe sees the measured layer as
@@ -73,7 +73,11 @@ class Measured:
 
 
 def measure(
-    frozen: Frozen, probes: Mapping[str, Probe], widths: Sequence[int], nested: Sequence[int], kinds: Sequence[str] = KINDS
+    frozen: Frozen,
+    probes: Mapping[str, Probe],
+    widths: Sequence[int],
+    nested: Sequence[int],
+    kinds: Sequence[str] = KINDS,
 ) -> Measured:
     """Measures every size.
 
@@ -170,7 +174,7 @@ def halved(width: int) -> list[int]:
 def records(found: Measured, by: str) -> list[dict[str, Any]]:
     """A record a size, for tables of all kinds."""
     return [
-        {"numbers": size.width, "from": size.how, "precision": size.precision, "bytes": size.bytes, "kept": found.kept(size, by),
-         **{name: value for name, value in size.scores.items() if name in (by, "neighbors_kept")}}
+        {"numbers": size.width, "from": size.how, "precision": size.precision, "bytes": size.bytes,
+         "kept": found.kept(size, by), **{name: value for name, value in size.scores.items() if name in (by, "neighbors_kept")}}
         for size in found.sizes
     ]  # fmt: skip

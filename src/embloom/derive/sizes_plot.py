@@ -10,7 +10,8 @@ from typing import Any
 
 from embloom.derive.sizes import Measured, Size
 
-STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
+STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+body{color:#222;background:#fff}
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #ddd}
 img{max-width:100%}.chosen{background:#e8f3e8}@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}
 td,th{border-color:#444}.chosen{background:#243824}img{background:#fff}}"""
@@ -28,18 +29,23 @@ def plot(found: Measured, by: str, keep: float | None, title: str) -> bytes:
     for precision, color in COLORS.items():
         line = sorted((s.bytes, s.scores.get(by, float("nan")), s) for s in found.sizes if s.precision == precision)
         if line:
-            axes[0].plot(*zip(*((a, b) for a, b, _ in line), strict=True), "o-", color=color, label=precision, ms=4, lw=1.2)
+            axes[0].plot(
+                *zip(*((a, b) for a, b, _ in line), strict=True), "o-", color=color, label=precision, ms=4, lw=1.2
+            )
     chosen = found.smallest(by, keep) if keep is not None else None
     chance, full = found.chance.get(by, 0.0), found.sizes[0].scores[by]
     if chosen is not None and keep is not None:
         axes[0].axhline(chance + keep * (full - chance), color="0.5", lw=0.8, ls="--")
         axes[0].annotate(f"{chosen.name}: {chosen.bytes} bytes", (chosen.bytes, chosen.scores[by]), xytext=(12, -28),
-                         textcoords="offset points", fontsize=9, arrowprops={"arrowstyle": "-", "color": "0.4"})  # fmt: skip
+                         textcoords="offset points", fontsize=9, bbox={"fc": "w", "ec": "none", "pad": 1},
+                         arrowprops={"arrowstyle": "-", "color": "0.4"})  # fmt: skip
     scaled(axes[0], "bytes a vector", by, [size.bytes for size in found.sizes])
     if found.metrics:
         widths = sorted({width for width, _ in found.metrics})
         for metric, mark in zip(dict.fromkeys(metric for _, metric in found.metrics), "o^s", strict=False):
-            axes[1].plot(widths, [found.metrics[width, metric] for width in widths], f"{mark}-", label=metric, ms=4, lw=1.2)
+            axes[1].plot(
+                widths, [found.metrics[width, metric] for width in widths], f"{mark}-", label=metric, ms=4, lw=1.2
+            )
         scaled(axes[1], "numbers a vector, float32", "accuracy of 5 nearest neighbors", widths)
     file = io.BytesIO()
     figure.savefig(file, format="png")

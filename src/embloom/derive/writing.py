@@ -65,7 +65,9 @@ def check_free(folder: Path) -> None:
         ValueError: there is something at that place.
     """
     if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
-        raise ValueError(f"--output {folder}: there is something already, and nothing is overwritten: name a new folder")
+        raise ValueError(
+            f"--output {folder}: there is something already, and nothing is overwritten: name a new folder"
+        )
 
 
 def derived(
