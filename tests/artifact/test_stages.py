@@ -207,7 +207,7 @@ def test_heads_see_what_they_were_trained_on(tmp_path: Path) -> None:
     head = Head(LinearHead(sizes), node, sizes, {"embedding": "embedding"}, "label")
     more = {"heads": {"x": head}, "about": {"labels": {"label": ["a", "b", "c"]}, "metrics": {}}}
     whole, new = staged(tmp_path, First(3, 2), layer="embedding", reader=ImageReader(4), **more)
-    x = torch.rand(30, 16)
+    x = torch.randn(60, 16) * 9
     assert new.predict(x) == whole.predict(x)
     assert len(set(new.predict(x))) > 1
     assert SIZES["features"] == 16

@@ -34,7 +34,7 @@ def seen(source: Source, layer: str, overrides: Mapping[str, Any], fit: int, sco
         return of_people(source, overrides)
     if layer in tables:
         keys = embedding.keys.get(layer) or [str(row) for row in range(len(tables[layer]))]
-        return Frozen({}, {}, {}, {LAYER: tables[layer].float()}, {LAYER: keys}, [])
+        return Frozen({}, {}, {}, {LAYER: tables[layer].detach().float()}, {LAYER: keys}, [])
     embedding.extractor(layer)
     dataset = dataset_of(embedding.card, overrides)
     found = []

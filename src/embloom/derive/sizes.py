@@ -174,7 +174,13 @@ def halved(width: int) -> list[int]:
 def records(found: Measured, by: str) -> list[dict[str, Any]]:
     """A record a size, for tables of all kinds."""
     return [
-        {"numbers": size.width, "from": size.how, "precision": size.precision, "bytes": size.bytes,
-         "kept": found.kept(size, by), **{name: value for name, value in size.scores.items() if name in (by, "neighbors_kept")}}
+        {
+            "numbers": size.width,
+            "from": size.how,
+            "precision": size.precision,
+            "bytes": size.bytes,
+            "kept": found.kept(size, by),
+            **{name: value for name, value in size.scores.items() if name in (by, "neighbors_kept")},
+        }
         for size in found.sizes
-    ]  # fmt: skip
+    ]
