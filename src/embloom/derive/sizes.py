@@ -158,7 +158,7 @@ def accuracy(frozen: Frozen, metric: str) -> float:
 
 def chances(frozen: Frozen, scores: Mapping[str, float]) -> dict[str, float]:
     """Of figures that are accuracies of labels, what always naming the most frequent class gets; of others 0."""
-    found = {}
+    found: dict[str, float] = {}
     for label, classes in frozen.labels.items():
         share = float(torch.bincount(frozen.score[label], minlength=classes).max() / len(frozen.score[label]))
         found |= {name: share for name in scores if name.endswith(f"_{label}")}
