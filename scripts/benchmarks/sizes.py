@@ -51,7 +51,7 @@ def milliseconds(search: Callable[[torch.Tensor], Any], queries: torch.Tensor) -
 
 def sizes_of(name: str, source: Source, layer: str, rows: torch.Tensor, folder: Path) -> dict[str, float]:
     """Of each kind of number: bytes a vector, bytes on disk, neighbors kept by a search."""
-    found = {}
+    found: dict[str, float] = {}
     for kind in KINDS:
         done = compress(source, layer, kind, folder / f"{name}_{kind}", rows=rows)
         found |= {f"{name}/{kind}/bytes_a_vector": done.vector[1], f"{name}/{kind}/bytes_on_disk": done.after}

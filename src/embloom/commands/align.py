@@ -115,7 +115,9 @@ def of_dataset(new: Source, old: Source, layers: tuple[str, str], overrides: dic
         wire = source.embedding.wire
         if missing := wire.missing(dataset.sizes):
             raise ValueError(f"{source.place} cannot encode what V1 was trained on ({missing[0]}): name INPUT")
-        found[name] = [vectors_of_split(source.embedding, dataset, split, [layer], most)
-                       for split, most in (("train", FITTED), ("test", TESTED))]  # fmt: skip
+        found[name] = [
+            vectors_of_split(source.embedding, dataset, "train", [layer], FITTED),
+            vectors_of_split(source.embedding, dataset, "test", [layer], TESTED),
+        ]
     tested = (found["new"][1], found["old"][1])
     return of_samples(found["new"][0], found["old"][0], layers, dataset.class_counts(), tested)

@@ -15,6 +15,7 @@ from embloom.artifact.neighbors import OVERSAMPLE, Neighbors
 from embloom.artifact.staged import After
 from embloom.artifact.stages.base import Quantizer
 from embloom.artifact.stages.binary import Binary
+from embloom.comparison.similarity import neighbor_overlap
 from embloom.derive import quantizers
 from embloom.derive.quantizers import ASKED, KEPT, narrowing, node_of
 from embloom.derive.writing import Source, derived, size_on_disk
@@ -171,4 +172,4 @@ def searched(before: Tensor, after: Tensor, quantizer: Quantizer | None, oversam
     queries = before if before.shape == after.shape else after
     search = Neighbors(after, quantizer=quantizer, oversample=oversample)
     found = [search.nearest(queries[row], KEPT, [row])[1] for row in asked.tolist()]
-    return quantizers.neighbor_overlap(true, torch.cat(found))
+    return neighbor_overlap(true, torch.cat(found))
