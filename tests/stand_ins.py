@@ -37,6 +37,9 @@ RATINGS = ("--config-dir", "docs/examples/ratings", "experiment=ratings")
 RUNS = {  # run folder -> how it is trained
     "RUN": [*FEW],
     "outputs/cross_entropy/mlp-mnist-2026-11-21_10-30-00": ["dataset=mnist", *FEW],
+    "V1": [*FEW, "seed=1"],
+    "V2": [*FEW, "seed=2"],
+    "V1WORDS": ["experiment=skipgram", "seed=1"],
     "SIMCLR": ["loss=[nt_xent]", "encoder=conv", *FEW],
     "WORDS": ["experiment=skipgram"],
     "TEXTS": ["experiment=bag_of_embeddings", "dataset.path=reviews.csv", *FEW],
@@ -113,6 +116,7 @@ def write_texts(folder: Path) -> None:
     rows = [" ".join([word, *map(str, row)]) for word, row in zip(words, vectors.tolist(), strict=True)]
     (folder / "glove.txt.gz").write_bytes(gzip.compress("\n".join(rows).encode()))
     np.save(folder / "other.npy", vectors.numpy())
+    (folder / "words.csv").write_text("\n".join(f"{word},{word}" for word in words))
     (folder / "words.txt").write_text("\n".join(words))
     (folder / "kinds.csv").write_text("\n".join(["word,kind", *(f"{word},{len(word) % 2}" for word in words)]))
 

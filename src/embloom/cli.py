@@ -31,6 +31,9 @@ usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cf
        embloom encode RUN INPUT --layer L --output FILE   vectors of images, texts or CSV rows, from any layer
        embloom encode RUN TEXT --word W --output FILE     of a word in its sentence; --last 4 --average: of layers
        embloom export RUN --to FORMAT                     word2vec, safetensors, npz, parquet, projector, onnx, torch
+       embloom compress RUN --to int8 --output FOLDER     a smaller artifact: float16, int8, binary, pq; --dims N
+       embloom sizes RUN --keep 0.98                      what each size costs, and the smallest that keeps so much
+       embloom align V2 V1 --output FOLDER                V2's vectors in the space of V1's
        embloom card RUN                                   what a trained embedding is, as Markdown
        embloom publish RUN FOLDER                         a folder to give away, as the Hugging Face hub has it
        embloom completion bash|zsh                        shell completion: eval "$(embloom completion bash)"
@@ -191,6 +194,9 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "recommend": lazy("embloom.commands.recommend:main"),
     "encode": lazy("embloom.commands.encode:main"),
     "export": lazy("embloom.commands.export:main"),
+    "compress": lazy("embloom.commands.compress:main"),
+    "sizes": lazy("embloom.commands.sizes:main"),
+    "align": lazy("embloom.commands.align:main"),
     "card": lazy("embloom.commands.card:main"),
     "publish": lazy("embloom.commands.publish:main"),
     "completion": completion,

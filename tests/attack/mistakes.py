@@ -170,7 +170,7 @@ def of_commands() -> Iterator[tuple[tuple[str, ...], str]]:
         "analogy": ("a", "-", "b"),
         "midpoint": ("a", "b"), "outlier": ("a", "b"), "encode": ("images", "--output", "o.npy"),
         "export": ("--to", "npz"), "card": (),
-        "publish": ("new",),
+        "publish": ("new",), "compress": ("--to", "int8", "-o", "new"), "sizes": (), "align": ("run", "-o", "new"),
     }  # fmt: skip
     for command, more in rest.items():
         yield (command,), ""
@@ -229,6 +229,15 @@ def of_commands() -> Iterator[tuple[tuple[str, ...], str]]:
         "export words --to csv -o x.nonsense", "card run extra", "publish run images", "publish run texts/t.csv",
         "publish run texts/t.csv/x", "publish run run", "publish run new --license", "publish run new --license=(c)",
         "publish run new extra", "publish run ''", "completion", "completion fish", "completion bash zsh",
+        "compress words --to int8", "compress words --to nonsense -o new", "compress words --to int8 -o images",
+        "compress words -o new", "compress words --to int8 --dims 99 -o new", "compress words --dims 0 -o new",
+        "compress run --to int8 --layer nonsense -o new", "compress words --to pq --parts 3 -o new",
+        "compress run --to int8 --among absent -o new", "compress run --to int8 dataset.nonsense=1 -o new",
+        "sizes run --keep 7", "sizes run --by nonsense", "sizes run --layer nonsense", "sizes words --dims 0",
+        "sizes words --dims x", "sizes run --out absent/x", "sizes words probe=[nonsense]", "sizes run --points 0",
+        "align words run -o new", "align run words -o new", "align run run absent -o new", "align run run -o images",
+        "align words words --pairs absent -o new", "align words words --pairs texts/t.csv -o new",
+        "align run run --pairs pairs.txt -o new", "align run run --kind x -o new", "align run run --layer x -o new",
         "nonsense", "--nonsense", "trian", "run", "", "-x", "resume run seed=3", "resume run nonsense=1",
         "resume run dataset=mnist", "resume run encoder.layers=1024-10", "resume run trainer.max_epochs=0",
         "resume run trainer.max_epochs=x", "resume run trainer=nonsense", "resume run optimizer.lr=-1",

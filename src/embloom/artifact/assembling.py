@@ -23,15 +23,26 @@ def check_shapes(node: Mapping[str, Any], supplied: Mapping[str, Any], weights: 
     """
     with torch.device("meta"):
         wanted = build(node, Encoder, where="encoder", supplied=supplied).state_dict()
+    check_fit(wanted, weights, "the encoder in the card")
+
+
+def check_fit(wanted: Mapping[str, Tensor], weights: Mapping[str, Tensor], what: str) -> None:
+    """Compares weights that are there with those that something will have.
+
+    Raises:
+        ValueError: they have other names, shapes or kinds of numbers.
+    """
     if wanted.keys() != weights.keys():
         odd = sorted(wanted.keys() ^ weights.keys())
-        raise ValueError(f"the weights are not those of the encoder in the card: {', '.join(odd[:3])}")
+        raise ValueError(f"the weights are not those of {what}: {', '.join(odd[:3])}")
     for name, tensor in wanted.items():
-        if tensor.shape != weights[name].shape:
+        there = weights[name]
+        if tensor.shape != there.shape:
             raise ValueError(
-                f"the weights are not those of the encoder in the card: {name} is {tuple(weights[name].shape)}, not "
-                f"{tuple(tensor.shape)}"
+                f"the weights are not those of {what}: {name} is {tuple(there.shape)}, not {tuple(tensor.shape)}"
             )
+        if tensor.is_floating_point() != there.is_floating_point():
+            raise ValueError(f"the weights are not those of {what}: {name} is {there.dtype}, not {tensor.dtype}")
 
 
 def heads(card: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Iterator[tuple[str, Wire]]:

@@ -19,7 +19,9 @@ from embloom.artifact.extractor import Extractor
 from embloom.artifact.given import given
 from embloom.artifact.in_context import by_position, occurrences
 from embloom.artifact.readers.base import Reader
-from embloom.artifact.saving import SUPPLIED, artifact_folder, encoder_weights, read
+from embloom.artifact.saving import COMPATIBLE, SUPPLIED, artifact_folder, encoder_weights, read
+from embloom.artifact.staged import Staged, staged
+from embloom.artifact.stages.base import Quantizer
 from embloom.artifact.telling import told
 from embloom.artifact.vectors import Vectors
 from embloom.assembly.build import build
@@ -37,7 +39,7 @@ class Embedding:
     """A trained encoder.
 
     Attributes:
-        encoder: the module, in evaluation mode.
+        encoder: the module, in evaluation mode, with what comes after it.
         card: what `card.json` says.
         layers: the names of the layers that can be asked for.
         keys: table name -> what its rows are called (vocabulary, items).
@@ -130,7 +132,8 @@ class Embedding:
         name = self.head_named(head)
         scores, label = self.heads[name], self.card["heads"][name]["label"]
         classes = self.card["labels"][label]
-        extract = self.extractor(list(dict.fromkeys(scores.source.values())))
+        plain, layers = self.encoder.plain, list(dict.fromkeys(scores.source.values()))  # as in training
+        extract = Extractor(Wire(plain, self.card["of"], "encoder"), plain, plain.sizes, self.reader, layers)
         found: list[str] = []
         for part in given(self.reader, inputs, batch_size):
             rows = scores(extract.outputs(extract.read(part.inputs)))
@@ -173,6 +176,8 @@ class Embedding:
             ValueError: the encoder has no decoder, or the vectors do not fit.
         """
         width = self.card["layers"]["embedding"]
+        if self.encoder.plain.decodes and not self.encoder.decodes:
+            raise ValueError("its vectors are no longer those of the decoder: decode those of the embedding before")
         if not self.encoder.decodes:
             raise ValueError("this encoder has no decoder: train one with experiment=autoencoder")
         rows = torch.as_tensor(vectors, dtype=torch.float32)
@@ -204,7 +209,7 @@ class Embedding:
         if name is None:
             raise ValueError("this embedding has no words: its rows have no names. Train one with experiment=skipgram")
         spell = self.encoder.spelled if self.encoder.spells and name == "embedding" else None
-        return WordVectors(self.keys[name], self.table(name), spell)
+        return WordVectors(self.keys[name], self.table(name), spell, self.quantizer(name))
 
     @cached_property
     def recommendations(self) -> Recommendations:
@@ -215,7 +220,7 @@ class Embedding:
         """
         from embloom.artifact.recommendations import Recommendations
 
-        return Recommendations(self.encoder, self.keys.get("users", []), self.keys.get("items", []))
+        return Recommendations(self.encoder.plain, self.keys.get("users", []), self.keys.get("items", []))
 
     def recommend(
         self, user: str | None = None, items: Sequence[str] | None = None, top: int = 10, exclude_seen: bool = True
@@ -269,11 +274,21 @@ class Embedding:
                 called += [] if names else part.names
                 rows.append(extract(part.inputs))
             found = torch.cat(rows) if rows else torch.empty(0, self.card["layers"].get(layer, 0))
-            return Vectors(found, called if len(called) == len(found) else [], self.content_hash, layer)
+            return self.own(found, called if len(called) == len(found) else [], layer)
         layer = layer or self.main_table()
         if layer is None:
             raise ValueError("this embedding has no table of named rows: give inputs to encode")
-        return Vectors(self.table(layer), self.keys.get(layer, []), self.content_hash, layer)
+        return self.own(self.table(layer), self.keys.get(layer, []), layer)
+
+    def own(self, rows: Tensor, names: Sequence[str], layer: str) -> Vectors:
+        """Rows of a layer with where they come from, what else they may be compared with, and how they are rounded."""
+        spaces = [(content_hash, name) for content_hash, name in self.card.get(COMPATIBLE, {}).get(layer, [])]
+        return Vectors(rows, list(names), self.content_hash, layer, spaces=spaces, quantizer=self.quantizer(layer))
+
+    def quantizer(self, layer: str) -> Quantizer | None:
+        """What rounds the vectors of a layer, if anything does."""
+        last = self.encoder.quantizer(layer) if isinstance(self.encoder, Staged) else None
+        return last.stage if last is not None and isinstance(last.stage, Quantizer) else None
 
 
 def load(path: str | Path, config_dir: str | Path | None = None, parts: Mapping[str, Any] | None = None) -> Embedding:
@@ -307,4 +322,7 @@ def assembled(card: dict[str, Any], weights: Mapping[str, Tensor]) -> Embedding:
     by_column = {column: card["keys"][table] for table, column in card["columns"].items() if table in card["keys"]}
     keys = {**card["column_keys"], **by_column}
     reader = build(card["reader"], Reader, where="reader", supplied={"keys": keys})
-    return Embedding(encoder, card, reader, dict(heads(card, weights)))
+    whole = staged(encoder, card, weights)
+    if off := [name for name, width in card["layers"].items() if whole.sizes.get(name, width) != width]:
+        raise ValueError(f"layers.{off[0]}={card['layers'][off[0]]}: its vectors have {whole.sizes[off[0]]} numbers")
+    return Embedding(whole, card, reader, dict(heads(card, weights)))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from embloom.artifact.readers.base import Reader
+from embloom.artifact.staged import Staged
 from embloom.assembly.build import did_you_mean
 from embloom.assembly.parameters import choices
 from embloom.assembly.wiring import Wire
@@ -47,7 +48,8 @@ class Extractor:
         self.wire, self.widths, self.reader, self.combine = wire, widths, reader, combine
         self.names = [layers] if isinstance(layers, str) else list(layers)
         choices(COMBINE, combine=combine)
-        self.modules = dict(encoder.named_modules())
+        self.modules = dict(encoder.plain.named_modules())
+        self.rounded = encoder.rounded if isinstance(encoder, Staged) else lambda name, vectors: vectors
         known = [*widths, *(name for name in self.modules if name)]
         for name in self.names:
             if name not in known:
@@ -67,7 +69,8 @@ class Extractor:
         if flat:
             columns = {**columns, "token": columns["token"][None]}
         outputs = self.outputs(columns)
-        vectors = [pooled(outputs[name], lengths if flat else None).float().cpu() for name in self.names]
+        whole = {name: pooled(outputs[name], lengths if flat else None).float().cpu() for name in self.names}
+        vectors = [self.rounded(name, rows) if outputs[name].ndim > 2 else rows for name, rows in whole.items()]
         if self.combine == "concat":
             return torch.cat(vectors, 1)
         if len({part.shape for part in vectors}) > 1:

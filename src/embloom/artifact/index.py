@@ -90,7 +90,7 @@ def indexed(
             write(file, found, key)
         except OSError as error:
             say(f"warning: the index is not kept, {file} cannot be written: {error.strerror}")
-    return Vectors(found.rows, found.names, embedding.content_hash, layer)
+    return embedding.own(found.rows, found.names, layer)
 
 
 def of_rows(

@@ -9,8 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from embloom.artifact.bits import Bits
+from embloom.artifact.stages.base import Quantizer
+from embloom.artifact.stages.binary import Binary
+
 # Below so many rows the full product is as fast as anything.
 SMALL = 20_000
+FEW = 4_000  # rows, of which bits are not worth looking at
+OVERSAMPLE = 40
 FIRST_LOOK = 256
 # Rounding both unit vectors and their product to bfloat16 (unit roundoff 2^-9) moves a cosine by less than 3 * 2^-9;
 # the sums themselves are float32.
@@ -28,16 +34,29 @@ class Neighbors:
         rows: (N, D) vectors, any length; a copy is kept, scaled to length 1.
         approximate: search through faiss, which looks only into the cells of the table that are nearest to the
             query. Faster, and may miss some.
+        quantizer: what rounded the rows. Where that is to bits, a search reads those alone: it scores the rows that
+            share the most bits with the query, `oversample` times as many as are asked for, by the query's own numbers
+            and what is stored of the rows. It may miss some.
+        oversample: see above.
 
     Raises:
         ValueError: the table is no matrix, holds NaN or infinity, or faiss is not installed.
     """
 
-    def __init__(self, rows: Tensor, approximate: bool = False) -> None:
+    def __init__(
+        self,
+        rows: Tensor,
+        approximate: bool = False,
+        quantizer: Quantizer | None = None,
+        oversample: int = OVERSAMPLE,
+    ) -> None:
         if rows.ndim != 2 or not len(rows):
             raise ValueError(f"a table of shape {tuple(rows.shape)} has no rows to search: it must be (N, D)")
         self.rows = unit(rows)
-        self.rough = self.rows.bfloat16() if len(rows) > SMALL and not approximate else None
+        coded = isinstance(quantizer, Binary) and not approximate and len(rows) > FEW
+        self.bits = Bits(quantizer, self.rows) if coded and isinstance(quantizer, Binary) else None
+        self.oversample = oversample
+        self.rough = self.rows.bfloat16() if len(rows) > SMALL and not approximate and not coded else None
         self.index = faiss_index(self.rows) if approximate else None
 
     def nearest(self, queries: Tensor, k: int = 10, exclude: Collection[int] = ()) -> tuple[Tensor, Tensor]:
@@ -72,6 +91,10 @@ class Neighbors:
         if self.index is not None:
             scores, rows = self.index.search(query.numpy()[None], k)
             return torch.from_numpy(scores[0]), torch.from_numpy(rows[0])
+        if self.bits is not None:
+            near = self.bits.near(query, self.oversample * k)
+            best = (self.rows[near] @ query).topk(k)
+            return best.values, near[best.indices]
         return (self.narrowed(query, k) if self.rough is not None else None) or self.full(query, k)
 
     def full(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:

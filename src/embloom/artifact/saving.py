@@ -23,17 +23,32 @@ LAYERS, CARD = "layers.safetensors", "card.json"
 # The same two in a folder that `embloom publish` wrote, where the Hugging Face hub looks for them.
 HUB_LAYERS, HUB_CARD = "model.safetensors", "config.json"
 HASHED = ("encoder", "of", "supplied", "reader", "layers", "keys", "column_keys", "heads")
+# What comes after the encoder: stages of layers, see `staged`; a card without any lacks it, and hashes as ever.
+AFTER = "after"
+# Of which embeddings the vectors may be compared with these, layer by layer, though they are others.
+COMPATIBLE = "compatible_with"
 # What reading an artifact cannot do without.
 FIELDS: dict[str, type] = {
     "content_hash": str, "encoder": dict, "of": dict, "supplied": dict, "reader": dict, "layers": dict, "tables": list,
     "columns": dict, "keys": dict, "column_keys": dict, "heads": dict, "labels": dict,
 }  # fmt: skip
-TOLD = ("names", "trained", "versions", "data", "metrics")  # for people
+TOLD = ("names", "trained", "versions", "data", "metrics", COMPATIBLE)
 
 
 def is_names(value: Any) -> bool:
     """What rows or classes are called."""
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def is_stage(value: Any) -> bool:
+    """What `After.described` says."""
+    kinds = {"layer": str, "node": dict, "stored": bool}
+    return isinstance(value, dict) and all(isinstance(value.get(key), kind) for key, kind in kinds.items())
+
+
+def are_spaces(value: Any) -> bool:
+    """Pairs of a content hash and a layer."""
+    return isinstance(value, list) and all(is_names(pair) and len(pair) == 2 for pair in value)
 
 
 def is_head(value: Any) -> bool:
@@ -46,6 +61,7 @@ INNER: dict[str, Callable[[Any], bool]] = {
     "layers": lambda width: isinstance(width, int) and not isinstance(width, bool) and width > 0,
     **dict.fromkeys(("keys", "column_keys", "labels"), is_names),
     "heads": is_head,
+    COMPATIBLE: are_spaces,
     **dict.fromkeys(("of", "columns"), lambda name: isinstance(name, str)),
 }
 # In the weights, what belongs to something else than the encoder; no weight of a module has a / in its name.
@@ -112,7 +128,6 @@ def save(
     for name, head in (heads or {}).items():
         weights |= {f"{HEADS}{name}/{key}": tensor for key, tensor in head.module.state_dict().items()}
     weights |= {f"{SUPPLIED}{name}": value for name, value in supplied.items() if isinstance(value, Tensor)}
-    content = safetensors.torch.save({name: w.detach().cpu().contiguous().clone() for name, w in weights.items()})
     # Where the first weights came from is nothing that a trained encoder needs.
     dropped = {"of", *encoder.start_only}
     card = {
@@ -130,8 +145,19 @@ def save(
         "labels": {},
         **about,
     }
-    card["content_hash"] = content_hash(content, card)
-    card = sealed(card)
+    return write(folder, card, weights)
+
+
+def write(folder: Path, card: dict[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Writes the two files; the card gets its hash and its seal, and is handed back.
+
+    Args:
+        folder: where.
+        card: without either.
+        weights: all tensors by name.
+    """
+    content = safetensors.torch.save({name: w.detach().cpu().contiguous().clone() for name, w in weights.items()})
+    card = sealed({**card, "content_hash": content_hash(content, card)})
     text = json.dumps(card, indent=2, ensure_ascii=False).encode()
     folder.mkdir(parents=True, exist_ok=True)
     # The card goes last: until it is there, or while it names another hash, the folder does not load.
@@ -197,6 +223,8 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is no card of embloom's: {', '.join(wrong)} is missing or of another kind")
     if wrong := [key for key, fits in INNER.items() if not all(map(fits, card.get(key, {}).values()))]:
         raise ValueError(f"{path} is no card of embloom's: {', '.join(wrong)} holds something else")
+    if not isinstance(card.get(AFTER, []), list) or not all(map(is_stage, card.get(AFTER, []))):
+        raise ValueError(f"{path} is no card of embloom's: {AFTER} holds something else")
     if lost := [name for name, head in card["heads"].items() if head["label"] not in card["labels"]]:
         raise ValueError(f"{path} is no card of embloom's: nothing says what the head {lost[0]} finds")
     try:
@@ -208,7 +236,8 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 def content_hash(content: bytes, card: Mapping[str, Any]) -> str:
     """Identifies an embedding: two artifacts with the same hash make the same vectors and call them the same."""
-    return "sha256:" + seal_of({key: card.get(key) for key in HASHED}, content)
+    after = {AFTER: card[AFTER]} if AFTER in card else {}
+    return "sha256:" + seal_of({key: card.get(key) for key in HASHED} | after, content)
 
 
 def artifact_folder(path: str | Path) -> Path:

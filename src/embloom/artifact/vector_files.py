@@ -23,6 +23,7 @@ from embloom.files.word2vec import MOST_PACKED, read_vectors
 from embloom.startup import option
 
 NAME, VECTOR = "name", "vector"
+SPACES = "spaces"  # in the metadata: see `Vectors.spaces`
 DIGEST = "sha256"  # in the metadata of safetensors: of rows and names
 TABLES = ("vectors", "embedding")  # what a table is called where a file has several tensors
 WANTED = "word2vec (text or binary), GloVe, fastText's .vec and .bin, .npy, .npz, CSV, Parquet or safetensors"
@@ -125,7 +126,26 @@ def of_fasttext(path: Path, layer: str | None) -> Vectors:
 def of_table(table: Table) -> Vectors:
     """Of a CSV or Parquet file."""
     about = table.about
-    return Vectors(table.rows, table.names, about.get("content_hash", ""), about.get("layer", ""), table.labels)
+    found = Vectors(table.rows, table.names, about.get("content_hash", ""), about.get("layer", ""), table.labels)
+    found.spaces = spaces_of(about)
+    return found
+
+
+def spaces_of(about: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What a file says that its vectors may be compared with.
+
+    Raises:
+        ValueError: it says something else.
+    """
+    found = json.loads(about.get(SPACES, "[]"))
+    if not isinstance(found, list) or not all(is_pair(pair) for pair in found):
+        raise ValueError(f"its {SPACES} are no pairs of texts")
+    return [(one, other) for one, other in found]
+
+
+def is_pair(value: Any) -> bool:
+    """Two texts."""
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(text, str) for text in value)
 
 
 def checked(found: Vectors, path: Path) -> Vectors:
@@ -160,7 +180,7 @@ def read_safetensors(path: Path, layer: str | None = None) -> Vectors:
         raise ValueError("it is damaged: it is not what was written")
     keys = json.loads(about.get("keys", "{}"))
     names = keys.get(chosen, []) if isinstance(keys, dict) else []
-    return Vectors(rows, names, about.get("content_hash", ""), about.get("layer", ""))
+    return Vectors(rows, names, about.get("content_hash", ""), about.get("layer", ""), spaces=spaces_of(about))
 
 
 def table_among(shapes: Mapping[str, tuple[int, ...]], layer: str | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from embloom.startup import option
 
 if TYPE_CHECKING:
     from embloom.artifact.neighbors import Neighbors
+    from embloom.artifact.stages.base import Quantizer
     from embloom.artifact.word_vectors import WordVectors
 
 
@@ -30,6 +31,9 @@ class Vectors:
         labels: attribute -> what it is of each row, '' where it is unknown.
         notes: what was odd about a file, and not wrong.
         spell: see `WordVectors`.
+        spaces: content hash and layer of other embeddings whose vectors these may be compared with: they were aligned
+            to them, or are those, compressed.
+        quantizer: what rounded them, where something did, so that they are searched by their codes.
     """
 
     rows: Tensor
@@ -39,6 +43,8 @@ class Vectors:
     labels: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     spell: Callable[[Sequence[str]], Tensor] | None = None
+    spaces: list[tuple[str, str]] = field(default_factory=list)
+    quantizer: Quantizer | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -53,7 +59,7 @@ class Vectors:
         """What finds the nearest of these rows."""
         from embloom.artifact.neighbors import Neighbors
 
-        return Neighbors(self.rows)
+        return Neighbors(self.rows, quantizer=self.quantizer)
 
     @cached_property
     def words(self) -> WordVectors:
@@ -66,7 +72,7 @@ class Vectors:
 
         if not self.names:
             raise ValueError(f"these vectors have no names: give them some with {option('names')}")
-        return WordVectors(self.names, self.rows, self.spell)
+        return WordVectors(self.names, self.rows, self.spell, self.quantizer)
 
     def nearest(self, queries: Vectors, k: int = 10) -> tuple[Tensor, Tensor]:
         """For each query the `k` nearest of these rows: cosines (Q, k) and row numbers (Q, k).
@@ -74,7 +80,7 @@ class Vectors:
         Raises:
             ValueError: the queries come from another embedding.
         """
-        self.check_same(queries.content_hash, queries.layer)
+        self.check_same(queries.content_hash, queries.layer, queries.spaces)
         return self.search.nearest(queries.rows, k)
 
     def neighbors(self, queries: Vectors, k: int = 10) -> list[list[tuple[str, float]]]:
@@ -91,16 +97,24 @@ class Vectors:
         """The name of a row, or its number."""
         return self.names[row] if self.names else str(row)
 
-    def check_same(self, content_hash: str, layer: str) -> None:
+    def check_same(self, content_hash: str, layer: str, spaces: Sequence[tuple[str, str]] = ()) -> None:
         """Refuses to be asked for together with rows of another embedding.
 
+        Args:
+            content_hash, layer: of those rows.
+            spaces: see the class, of those rows.
+
         Raises:
-            ValueError: these vectors come from another artifact or another layer.
+            ValueError: these vectors come from another artifact or another layer, and nothing says that they may be
+                compared.
         """
+        if {(self.content_hash, self.layer), *self.spaces} & {(content_hash, layer), *spaces}:
+            return
         if self.content_hash and content_hash and self.content_hash != content_hash:
             raise ValueError(
                 f"these vectors come from the artifact {short(self.content_hash)}, not from {short(content_hash)}: "
-                "distances between two embeddings mean nothing. Encode them with the same one"
+                "distances between two embeddings mean nothing. Encode them with the same one, or map one into the "
+                "other's space with embloom align"
             )
         if self.layer and layer and self.layer != layer:
             raise ValueError(
@@ -119,7 +133,7 @@ class Vectors:
             raise ValueError(f"these vectors have names of their own: leave out {option('names')}")
         if len(found) != len(self):
             raise ValueError(f"{place} has {len(found):,} names for {len(self):,} vectors: they must be as many")
-        return Vectors(self.rows, found, self.content_hash, self.layer, self.labels, self.notes)
+        return replace(self, names=found)
 
 
 def short(content_hash: str) -> str:

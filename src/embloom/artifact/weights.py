@@ -75,12 +75,24 @@ def of_folder(folder: Path) -> Source:
     for candidate in (folder / "embeddings", folder):
         if saving.files_of(candidate)[0].is_file():
             card, weights = saving.read(candidate)
-            return Source(candidate, saving.encoder_weights(weights), card["keys"], card["content_hash"])
+            return Source(candidate, encoder_weights(candidate, card, weights), card["keys"], card["content_hash"])
     checkpoints = folder / "checkpoints"
     found = checkpoints / BEST if (checkpoints / BEST).is_file() else newest_good(checkpoints)[0]
     if found is None:
         raise ValueError(f"{folder} holds neither an artifact (embeddings/) nor a checkpoint that can be read")
     return of_torch(found)
+
+
+def encoder_weights(folder: Path, card: dict[str, Any], weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Those of the encoder itself; of tables that something comes after (they are compressed, or aligned), the tables
+    as they are then."""
+    found = saving.encoder_weights(weights)
+    if saving.AFTER not in card:
+        return found
+    from embloom.artifact.embedding import load
+
+    encoder = load(folder).encoder
+    return {name: tensor for name, tensor in found.items() if tensor.is_floating_point()} | encoder.tables()
 
 
 def of_safetensors(path: Path) -> Source:

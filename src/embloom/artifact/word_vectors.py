@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from embloom.artifact.neighbors import Neighbors
+from embloom.artifact.stages.base import Quantizer
 
 METHODS = ("3cosadd", "3cosmul")
 SPELLINGS = 200_000  # the most frequent words, among which near spellings are looked for
@@ -40,13 +41,18 @@ class WordVectors:
         vectors: (N, D).
         spell: words that are none of these -> their vectors (n, D), from their letters; 0 where it has none. `in` and
             `find` still say what is in the vocabulary.
+        quantizer: what rounded them, if anything did.
 
     Raises:
         ValueError: they do not fit each other.
     """
 
     def __init__(
-        self, names: Sequence[str], vectors: Tensor, spell: Callable[[Sequence[str]], Tensor] | None = None
+        self,
+        names: Sequence[str],
+        vectors: Tensor,
+        spell: Callable[[Sequence[str]], Tensor] | None = None,
+        quantizer: Quantizer | None = None,
     ) -> None:
         if len(names) != len(vectors):
             raise ValueError(f"{len(names)} words do not fit {len(vectors)} vectors")
@@ -54,7 +60,7 @@ class WordVectors:
         self.number: dict[str, int] = {}
         for number, name in enumerate(names):
             self.number.setdefault(name, number)
-        self.search, self.spell = Neighbors(vectors), spell
+        self.search, self.spell = Neighbors(vectors, quantizer=quantizer), spell
 
     def __len__(self) -> int:
         return len(self.names)

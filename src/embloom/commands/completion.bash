@@ -2,7 +2,7 @@
 _embloom() {
   local word="${COMP_WORDS[COMP_CWORD]}"
   if [ "$COMP_CWORD" -le 1 ]; then
-    COMPREPLY=($(compgen -W "train resume runs compare best map rm encode export card publish neighbors analogy midpoint outlier recommend completion --help --version" -- "$word"))
+    COMPREPLY=($(compgen -W "train resume runs compare best map rm encode export compress sizes align card publish neighbors analogy midpoint outlier recommend completion --help --version" -- "$word"))
   elif [ "${COMP_WORDS[1]}" = train ]; then
     local line="embloom ${COMP_LINE#*train }" own=() place
     for ((place = 2; place < COMP_CWORD; place++)); do

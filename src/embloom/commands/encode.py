@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from torch import Tensor
 from embloom.artifact.extractor import Extractor
 from embloom.artifact.in_context import by_position, last_layers, occurrences
 from embloom.artifact.readers.base import Inputs, Part
+from embloom.artifact.saving import COMPATIBLE
+from embloom.artifact.vector_files import SPACES
 from embloom.artifact.vector_writing import write_vectors, writer_for
 from embloom.assembly.parameters import positive_integers
 from embloom.commands.opening import opened, own_option
@@ -60,6 +63,8 @@ def main(arguments: list[str]) -> None:
         "content_hash": embedding.card["content_hash"],
         "layer": f" {'|' if options.average else '+'} ".join(layers),
     }
+    if len(layers) == 1 and (spaces := embedding.card.get(COMPATIBLE, {}).get(layers[0])):
+        about[SPACES] = json.dumps(spaces)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     count = write_vectors(options.output, encoded(extract, inputs, options.word), about)
     print(f"{count:,} vectors of layer {about['layer']}: {options.output}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from embloom.artifact.embedding import Embedding
+from embloom.artifact.saving import COMPATIBLE
+from embloom.artifact.staged import Staged, weights_of
+from embloom.artifact.vector_files import SPACES
 from embloom.artifact.vector_writing import parts_of, write_vectors
 from embloom.artifact.vectors import Vectors
 from embloom.commands.opening import names_option, opened, own_option, read_vectors
@@ -92,16 +96,25 @@ def to_safetensors(embedding: Source, path: Path, layers: list[str]) -> None:
     if isinstance(embedding, Vectors) or embedding.keys or layers:
         to_vectors(embedding, path, layers)
         return
-    weights = {name: tensor.contiguous() for name, tensor in embedding.encoder.state_dict().items()}
+    weights = {name: tensor.contiguous() for name, tensor in weights_in(embedding).items()}
     metadata = {"content_hash": embedding.card["content_hash"]}
     content = safetensors.torch.save(weights, metadata)
     write_whole(path, lambda file: file.write(content))
+
+
+def weights_in(embedding: Embedding) -> dict[str, Tensor]:
+    """The encoder's, and those of what comes after it, by the names that they have in the artifact."""
+    after = weights_of(embedding.encoder.after) if isinstance(embedding.encoder, Staged) else {}
+    return {**embedding.encoder.plain.state_dict(), **after}
 
 
 def to_vectors(embedding: Source, path: Path, layers: list[str]) -> None:
     """The table, in the format of the file's name."""
     name, keys, rows = table_of(embedding, layers)
     about = {"content_hash": embedding.content_hash, "layer": name}
+    spaces = embedding.card.get(COMPATIBLE, {}).get(name) if isinstance(embedding, Embedding) else embedding.spaces
+    if spaces:
+        about[SPACES] = json.dumps(spaces)
     write_vectors(path, parts_of(keys, rows.float().cpu()), about)
 
 
@@ -111,7 +124,7 @@ def to_npz(embedding: Source, path: Path, layers: list[str]) -> None:
         _, keys, rows = table_of(embedding, layers)
         arrays: dict[str, Any] = {"keys": np.array(keys, dtype=np.str_), "vectors": rows.numpy()}
     else:
-        arrays = {name: tensor.numpy() for name, tensor in embedding.encoder.state_dict().items()}
+        arrays = {name: tensor.numpy() for name, tensor in weights_in(embedding).items()}
     write_whole(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
 
 

@@ -105,7 +105,7 @@ def asked_for(embedding: Embedding, queries: Sequence[str], layer: str, column: 
             rows.append(extract(part.inputs))
     if not rows:
         raise ValueError(f"{' '.join(queries)}: it is empty: there is nothing to look for")
-    return Vectors(torch.cat(rows), names, embedding.content_hash, layer)
+    return embedding.own(torch.cat(rows), names, layer)
 
 
 def stock_of(embedding: Embedding, options: argparse.Namespace, layer: str) -> Vectors:
@@ -121,7 +121,7 @@ def stock_of(embedding: Embedding, options: argparse.Namespace, layer: str) -> V
 
 def nearest(stock: Vectors, asked: Vectors, row: int, top: int) -> Found:
     """The nearest of the stock to one query, which is no answer itself where it is a file among them."""
-    stock.check_same(asked.content_hash, asked.layer)
+    stock.check_same(asked.content_hash, asked.layer, asked.spaces)
     itself = Path(asked.names[row])
     own = [i for i, name in enumerate(stock.names) if Path(name).name == itself.name and same_file(Path(name), itself)]
     if len(own) == len(stock):

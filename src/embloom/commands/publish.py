@@ -133,11 +133,12 @@ def publish(run: str, folder: Path, license_name: str, config_dir: str | None) -
 def public(card: Mapping[str, Any]) -> dict[str, Any]:
     """A card without what is nobody else's: folders of this machine, where it was logged; and without figures that
     JSON has not (NaN). What the content hash is about stays as it is."""
-    from embloom.artifact.saving import HASHED
+    from embloom.artifact.saving import AFTER, HASHED
 
     config = {group: node for group, node in card.get("config", {}).items() if group not in NOT_PUBLISHED}
-    told = {key: value for key, value in card.items() if key not in HASHED and key != "config"}
-    return {**{key: card[key] for key in HASHED}, **without_folders(told), "config": without_folders(config)}
+    kept = [key for key in (*HASHED, AFTER) if key in card]
+    told = {key: value for key, value in card.items() if key not in kept and key != "config"}
+    return {**{key: card[key] for key in kept}, **without_folders(told), "config": without_folders(config)}
 
 
 def without_folders(value: Any) -> Any:

@@ -65,6 +65,11 @@ class Encoder(nn.Module):
         return type(self).spelled is not Encoder.spelled
 
     @property
+    def plain(self) -> Encoder:
+        """The encoder without what comes after it, see `embloom.artifact.staged`."""
+        return self
+
+    @property
     def recommends(self) -> bool:
         """Whether it scores items for people."""
         return type(self).scores is not Encoder.scores

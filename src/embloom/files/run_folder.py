@@ -160,7 +160,7 @@ def best_probe(metrics: Mapping[str, float]) -> tuple[str, float] | None:
 # What a run, and the commands that write into its folder, leave there; folders are emptied of such files only.
 WRITTEN = (
     STATE, CONFIG, LOCK, "metrics.json", "metrics.csv", "hparams.yaml", ".worker.json", "events.out.tfevents.*",
-    "projector_config.pbtxt", "map.png", "map.html", "checkpoints/*.ckpt",
+    "projector_config.pbtxt", "map.png", "map.html", "sizes.png", "sizes.html", "checkpoints/*.ckpt",
     "embeddings/layers.safetensors", "embeddings/card.json", "projector/*.tsv",
     "projector/sprite.png", "images/*.png", "exports/vectors.*", "exports/encoder.*", "exports/projector/*",
     "neighbors/*.safetensors", "trackers/*.jsonl", "wandb/*", "profile/*",

@@ -11,7 +11,7 @@ from torch import Tensor
 from embloom.assembly.parameters import choices, positive_integers
 from embloom.probes.base import Frozen, Probe
 
-METRICS = ("euclidean", "cosine")
+METRICS = ("euclidean", "cosine", "dot")
 CHUNK = 1024
 
 
@@ -22,7 +22,7 @@ class KNN(Probe):
 
     Args:
         k: neighbors.
-        metric: `euclidean` or `cosine`.
+        metric: `euclidean`, `cosine` or `dot`, the product, for which long vectors are near to all.
         layers: `embedding`, another name, a list, or `all`.
 
     Raises:
@@ -61,7 +61,8 @@ class KNN(Probe):
     def vote(self, fit: Tensor, labels: Tensor, rows: Tensor, classes: int) -> Tensor:
         """The majority class of each row's neighbors: (B, D) -> (B,)."""
         # |a-b|^2 without |a|^2, which is the same for all neighbors of a.
-        distance = torch.addmm((fit * fit).sum(1), rows, fit.T, alpha=-2)
+        squares = (fit * fit).sum(1)
+        distance = torch.addmm(squares * 0 if self.metric == "dot" else squares, rows, fit.T, alpha=-2)
         k = self.k
         near = labels[distance.topk(k, dim=1, largest=False, sorted=True).indices]
         votes = F.one_hot(near, classes).float()

@@ -1,0 +1,1 @@
+"""What is done to the vectors of a layer after the encoder."""

@@ -1,0 +1,1 @@
+"""From one artifact to another: compressed, aligned, measured at every size."""
