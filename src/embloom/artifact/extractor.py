@@ -13,6 +13,7 @@ from embloom.assembly.build import did_you_mean
 from embloom.assembly.parameters import choices
 from embloom.assembly.wiring import Wire
 from embloom.encoders.base import Encoder
+from embloom.startup import option
 
 COMBINE = ("concat", "average")
 
@@ -30,9 +31,10 @@ class Extractor:
         reader: turns raw inputs into columns.
         layers: one name or several.
         combine: several layers side by side, `concat`, or their mean, `average`.
+        dims: of an embedding with nested widths, only so many numbers; None is all.
 
     Raises:
-        ValueError: there is no such layer, or layers of different widths are to be averaged.
+        ValueError: there is no such layer, layers of different widths are to be averaged, or one has no such width.
     """
 
     def __init__(
@@ -43,7 +45,12 @@ class Extractor:
         reader: Reader,
         layers: str | Sequence[str],
         combine: str = "concat",
+        dims: int | None = None,
     ) -> None:
+        self.encoder, self.dims = encoder, dims
+        if whole := [name for name in ([layers] if isinstance(layers, str) else layers) if name not in encoder.nested]:
+            if dims is not None:
+                raise ValueError(f"layer {whole[0]} has no nested widths: {', '.join(encoder.nested)} may be shortened")
         self.wire, self.widths, self.reader, self.combine = wire, widths, reader, combine
         self.names = [layers] if isinstance(layers, str) else list(layers)
         choices(COMBINE, combine=combine)
@@ -84,6 +91,8 @@ class Extractor:
         hooks = [self.modules[name].register_forward_hook(catcher(caught, name)) for name in inner]
         try:
             outputs = {**self.wire(columns), **caught}
+            if self.dims is not None:
+                outputs |= self.encoder.cut(outputs, self.dims)
         finally:
             for hook in hooks:
                 hook.remove()
@@ -103,6 +112,16 @@ class Extractor:
             if all(name in inputs for name in needed):
                 return self.reader.given(inputs)
         return self.reader(inputs)
+
+
+def check_width(card: Mapping[str, Any], dims: int | None) -> None:
+    """Raises:
+    ValueError: an embedding was not trained to be shortened to so many numbers.
+    """
+    widths = card.get("nested") if isinstance(card.get("nested"), list) else []
+    if dims is not None and dims not in widths:
+        there = f"it has {', '.join(map(str, widths))}" if widths else "train it with loss.nested=[...]"
+        raise ValueError(f"{option('dims', str(dims))}: this embedding has no such width; {there}")
 
 
 def hint(name: str, known: Sequence[str]) -> str:

@@ -45,6 +45,7 @@ def problems(config: Mapping[str, Any], folder: Path) -> list[str]:
         *of_optimize(config.get("optimize")),
         *of_trainer(config["trainer"]),
         *of_weights(config.get("loss") or {}),
+        *of_nested(config.get("nested")),
         *of_init_from(config.get("init_from") or {}, config["trainer"]),
         *of_folder(folder),
     ]
@@ -71,7 +72,7 @@ def of_kinds(config: Mapping[str, Any]) -> list[str]:
 def of_unknown(config: Mapping[str, Any]) -> list[str]:
     """Settings that nothing reads, which `+key=value` can add; those of parts are for the builder to find."""
     known = {
-        "": (*SINGLE, *LISTS, "seed", "evaluate", "optimize"),
+        "": (*SINGLE, *LISTS, "seed", "evaluate", "optimize", "nested"),
         "init_from": INIT_FROM,
         "trainer": trainer_options(),
     }
@@ -137,6 +138,13 @@ def of_weights(losses: Mapping[str, Any]) -> list[str]:
         if not number and weight != "learned":
             found.append(f"loss.{name}.weight={weight}: it must be a number of at least 0, or learned")
     return found
+
+
+def of_nested(widths: Any) -> list[str]:
+    """The widths that are embeddings of their own."""
+    if widths is None or (isinstance(widths, list) and widths and all(is_integer(width, 1) for width in widths)):
+        return []
+    return [f"loss.nested={widths}: write the widths in a list, such as loss.nested=[8,16,32], or null for none"]
 
 
 def of_evaluate(config: Mapping[str, Any]) -> list[str]:

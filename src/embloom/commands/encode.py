@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("input", metavar="INPUT", help="a file, a folder or a quoted glob; CSV, too")
     made.add_argument("--output", "-o", type=Path, required=True, help="ends in .safetensors, .npy, .csv or .parquet")
     made.add_argument("--layer", action="append", help="which layer (embedding); give it again for several")
+    made.add_argument("--dims", type=int, help="only so many numbers, of an embedding trained with loss.nested")
     both = made.add_mutually_exclusive_group()
     both.add_argument("--concat", action="store_true", help="several layers side by side (the default)")
     both.add_argument("--average", action="store_true", help="the mean of several layers")
@@ -44,7 +45,7 @@ def main(arguments: list[str]) -> None:
     writer_for(options.output)
     embedding = opened(options.run, options.config_dir)
     layers = options.layer or ["embedding"]
-    extract = embedding.extractor(layers, "average" if options.average else "concat")
+    extract = embedding.extractor(layers, "average" if options.average else "concat", options.dims)
     inputs = embedding.reader.open(options.input, options.column, options.batch_size)
     about = {
         "content_hash": embedding.card["content_hash"],

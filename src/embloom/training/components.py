@@ -16,6 +16,7 @@ from embloom.assembly.wiring import Wire
 from embloom.callbacks.base import Callback
 from embloom.data.base import Dataset
 from embloom.encoders.base import Encoder
+from embloom.losses.nested import nested
 from embloom.losses.weighted import WeightedLoss
 from embloom.optim.schedules import Schedule
 from embloom.optim.sparse import sparse_problems
@@ -168,7 +169,8 @@ def build_loss(
     if missing:
         raise ValueError("\n".join(missing))
     try:
-        return WeightedLoss(config["loss"], sizes, offered)
+        widths = nested(config.get("nested"), encoder.nested, encoder.sizes, encoder.cut)
+        return WeightedLoss(config["loss"], sizes, offered, widths)
     except ValueError as error:  # a loss knows the fitting width, and not what the other layers are
         inner, _, last = str(config["encoder"].get("layers", "")).rpartition("-")
         said = str(error)

@@ -29,7 +29,7 @@ def probed(components: Components, view: LightningTraining) -> Measured:
 
 def keep(components: Components, view: LightningTraining, state: RunState, config: Mapping[str, Any]) -> None:
     """Writes the artifact."""
-    dataset, encoder = components.dataset, components.encoder
+    dataset, encoder, loss = components.dataset, components.encoder, components.module.loss
     about = {
         "embloom_version": __version__,
         "versions": {name: version(name) for name in ("torch", "lightning", "safetensors")},
@@ -39,6 +39,7 @@ def keep(components: Components, view: LightningTraining, state: RunState, confi
         "data": view.data,
         "config": config,
         "started_from": components.module.start.origin or None,
+        **({"nested": loss.nested.every()} if loss.nested else {}),
         "metrics": dict(state.metrics),
         "trained": {"epochs": state.epoch, "steps": state.step, "at": time.strftime("%Y-%m-%d")},
     }
