@@ -48,11 +48,11 @@ class Extractor:
         dims: int | None = None,
     ) -> None:
         self.encoder, self.dims = encoder, dims
-        if whole := [name for name in ([layers] if isinstance(layers, str) else layers) if name not in encoder.nested]:
-            if dims is not None:
-                raise ValueError(f"layer {whole[0]} has no nested widths: {', '.join(encoder.nested)} may be shortened")
         self.wire, self.widths, self.reader, self.combine = wire, widths, reader, combine
         self.names = [layers] if isinstance(layers, str) else list(layers)
+        whole = [name for name in self.names if name not in encoder.nested]
+        if whole and dims is not None:
+            raise ValueError(f"layer {whole[0]} has no nested widths: {', '.join(encoder.nested)} may be shortened")
         choices(COMBINE, combine=combine)
         self.modules = dict(encoder.named_modules())
         known = [*widths, *(name for name in self.modules if name)]
@@ -118,7 +118,8 @@ def check_width(card: Mapping[str, Any], dims: int | None) -> None:
     """Raises:
     ValueError: an embedding was not trained to be shortened to so many numbers.
     """
-    widths = card.get("nested") if isinstance(card.get("nested"), list) else []
+    found = card.get("nested")
+    widths: list[Any] = found if isinstance(found, list) else []
     if dims is not None and dims not in widths:
         there = f"it has {', '.join(map(str, widths))}" if widths else "train it with loss.nested=[...]"
         raise ValueError(f"{option('dims', str(dims))}: this embedding has no such width; {there}")

@@ -93,7 +93,9 @@ class LabelledText(InMemoryDataset):
         read = {"train": labelled(self.train_path, self.label, self.text)}
         if self.test_path is not None:
             read["test"] = labelled(self.test_path, self.label, self.text)
-        names = sorted(set(read["train"][0])) if self.classes is None else [str(name) for name in self.classes]
+        there = set(read["train"][0])
+        every = sorted({*there, *self.added("label", there)})
+        names = every if self.classes is None else [str(name) for name in self.classes]
         self.names = {"label": names}
         number = {name: i for i, name in enumerate(names)}
         if len(names) < 2:
@@ -111,6 +113,7 @@ class LabelledText(InMemoryDataset):
             self.max_vocab,
             self.max_share,
         )
+        self.vocabulary += self.added("token", self.vocabulary)
         columns = {split: {**renumbered(found, place), "label": found["label"]} for split, found in raw.items()}
         self.texts = self.parted(columns)
         self.reader = TextReader(**self.text_options, vocabulary=self.vocabulary)

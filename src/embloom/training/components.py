@@ -21,6 +21,7 @@ from embloom.losses.weighted import WeightedLoss
 from embloom.optim.schedules import Schedule
 from embloom.optim.sparse import sparse_problems
 from embloom.probes.base import Probe
+from embloom.training.growing import ANCHOR
 from embloom.training.loggers.base import RunLogger
 from embloom.training.module import EmbeddingModule
 
@@ -78,8 +79,12 @@ class Problems:
             raise ValueError("\n".join(self.messages))
 
 
-def build_components(config: Mapping[str, Any]) -> Components:
+def build_components(config: Mapping[str, Any], known: Mapping[str, list[str]] | None = None) -> Components:
     """Builds every part that the configuration names; reads data only where the sizes cannot be known without.
+
+    Args:
+        config: the run's.
+        known: names that the dataset must have, see `Dataset.known`.
 
     Raises:
         ValueError: with a line for every mistake.
@@ -91,6 +96,8 @@ def build_components(config: Mapping[str, Any]) -> Components:
     make_optimizer = found.attempt(lambda: optimizer_maker(config["optimizer"]))
     schedule = found.attempt(lambda: build(config["scheduler"], Schedule, where="scheduler"))
     dataset = found.attempt(lambda: build_dataset(config))
+    if dataset is not None:
+        dataset.known = dict(known or {})
     if dataset is None or not dataset.sizes:
         # Reading takes time: first say what else is wrong.
         found.raise_any()
@@ -170,11 +177,23 @@ def build_loss(
         raise ValueError("\n".join(missing))
     try:
         widths = nested(config.get("nested"), encoder.nested, encoder.sizes, encoder.cut)
-        return WeightedLoss(config["loss"], sizes, offered, widths)
+        return WeightedLoss({**config["loss"], **anchor(config)}, sizes, offered, widths)
     except ValueError as error:  # a loss knows the fitting width, and not what the other layers are
         inner, _, last = str(config["encoder"].get("layers", "")).rpartition("-")
         said = str(error)
         raise ValueError(said.replace("...-", f"{inner}-") if inner and last else said) from error
+
+
+def anchor(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The term that anchors what `init_from` starts, where that is wanted.
+
+    Raises:
+        ValueError: a term is called so already.
+    """
+    weight = (config.get("init_from") or {}).get(ANCHOR)
+    if weight and ANCHOR in config["loss"]:
+        raise ValueError(f"loss.{ANCHOR}: init_from.{ANCHOR} is a term of that name: call yours otherwise")
+    return {ANCHOR: {"_target_": "embloom.losses.anchor.Anchor", "weight": weight}} if weight else {}
 
 
 def probe_problems(probes: Mapping[str, Probe], encoder: Encoder) -> list[str]:

@@ -18,6 +18,7 @@ from embloom.encoders.base import Encoder
 from embloom.losses.weighted import WeightedLoss
 from embloom.optim.schedules import Schedule
 from embloom.seeding import seed_step
+from embloom.training.growing import MOVED
 from embloom.training.init_from import OWN, Start
 
 
@@ -85,7 +86,9 @@ class EmbeddingModule(LightningModule):
     def forward(self, batch: Batch) -> Batch:
         """A batch of raw columns -> its columns, transformed, and the encoder's outputs."""
         columns = self.dataset.transform(batch, "train" if self.training else "eval")
-        return {**columns, **self.encode(columns)}
+        grown = self.start.grown
+        moved = {MOVED: grown.moved(self.training and self.encoder.sparse)} if grown and not grown.keep else {}
+        return {**columns, **self.encode(columns), **moved}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step's weighted loss, a scalar."""
@@ -185,9 +188,16 @@ class EmbeddingModule(LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimizer and its schedule, stepped after each of its steps."""
         optimizer = self.make_optimizer(self.trained())
+        if self.start.grown is not None:
+            optimizer.register_step_post_hook(self.start.grown.restore)
         steps = self.total_steps()
         scheduler = LambdaLR(optimizer, lambda step: self.schedule(min(1.0, step / steps)))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Kept rows have no gradient."""
+        if self.start.grown is not None:
+            self.start.grown.mask()
 
     def trained(self) -> Iterable[Any]:
         """What the optimizer gets. Weights of losses that are learned are no weights of the model: decay would pull
@@ -241,7 +251,7 @@ class EmbeddingModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restores it."""
         self.metrics.update(checkpoint["metrics"])
-        self.start.restore(checkpoint["start"])
+        self.start.restore(checkpoint["start"], self.encoder, self.loss)
         if self.start.thaw_epoch is None:
             self.start.hold(self.encoder, 0)
         losses = checkpoint["recent_losses"]

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from embloom import __version__
+from embloom.artifact.lineage import Parent, described
 from embloom.artifact.readers.base import Reader
 from embloom.artifact.readers.columns import ColumnsReader, columns_of
 from embloom.artifact.saving import Head, save
@@ -39,6 +40,7 @@ def keep(components: Components, view: LightningTraining, state: RunState, confi
         "data": view.data,
         "config": config,
         "started_from": components.module.start.origin or None,
+        **lineage(components),
         **({"nested": loss.nested.every()} if loss.nested else {}),
         "metrics": dict(state.metrics),
         "trained": {"epochs": state.epoch, "steps": state.step, "at": time.strftime("%Y-%m-%d")},
@@ -60,6 +62,16 @@ def keep(components: Components, view: LightningTraining, state: RunState, confi
         column_keys={column: names for column, names in columns.items() if column not in named},
         columns=dict(encoder.rows),
     )
+
+
+def lineage(components: Components) -> dict[str, Any]:
+    """Of an embedding that was grown, or is compatible with another: the card's `lineage`."""
+    start, parents, promise, settings = components.module.start, [], dict[str, float](), dict[str, Any]()
+    if start.grown is not None:
+        parents.append(Parent(start.origin["content_hash"], start.origin["path"], "grown from"))
+        promise |= start.grown.promise()
+        settings |= {"keep_rows": start.keep}
+    return {"lineage": described(parents, promise, settings)} if parents else {}
 
 
 def row_classes(components: Components) -> dict[str, dict[str, dict[str, list[Any]]]]:

@@ -123,9 +123,10 @@ def resume(
 def join(folder: Path) -> None:
     """Takes part, as a further process, in the run that the first process began in `folder`."""
     passed = ddp.read_handover(folder)
-    components = prepared(passed["config"], fresh=not passed["checkpoint"])
+    place = passed["checkpoint"]
+    components = prepared(passed["config"], read_checkpoint(Path(place)) if place else None)
     run = Run(passed["config"], folder, components, read_state(folder))
-    run.checkpoint = Path(passed["checkpoint"]) if passed["checkpoint"] else None
+    run.checkpoint = Path(place) if place else None
     run.optimizer_changes = passed["optimizer_changes"]
     run.go()
 
