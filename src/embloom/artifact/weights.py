@@ -51,8 +51,10 @@ class Source:
         return None
 
     def rows(self, name: str) -> list[str] | None:
-        """What the rows of a tensor are called, if they are called anything."""
-        return self.keys.get(name, self.keys.get(name.removesuffix(".weight")))
+        """What the rows of a tensor are called, if they are called anything; one that is called as a column (`item`,
+        `biases.item`) has a row for each of its names."""
+        found = self.keys.get(name, self.keys.get(name.removesuffix(".weight")))
+        return found if found is not None else self.columns.get(name.rpartition(".")[2])
 
 
 def read_source(path: str | Path) -> Source:

@@ -128,7 +128,7 @@ def begin(
     Args:
         encoder: with its weights randomly initialised; changed in place.
         node: the `init_from` settings.
-        rows: table -> what its rows are called.
+        rows: table, or column -> what its rows are called.
         say: print what was loaded, skipped or mismatched.
         source: what `init_from` names, if it has been read.
         loss: whose heads grow with the classes, likewise.
@@ -245,7 +245,8 @@ class Match:
 
     def words(self, name: str) -> list[str] | None:
         """What the rows of one of the encoder's tensors are called."""
-        return self.rows.get(name, self.rows.get(name.removesuffix(".weight")))
+        found = self.rows.get(name, self.rows.get(name.removesuffix(".weight")))
+        return found if found is not None else self.rows.get(name.rpartition(".")[2])
 
     def main_table(self) -> str | None:
         """The source's table of words that stands for any: `embedding`, or the only one."""
@@ -262,6 +263,8 @@ class Match:
         keys = self.source.rows(other)
         if name in self.classes and len(theirs) == len(self.classes[name][1]):
             words, keys = self.classes[name]
+        if words is not None and len(words) != len(mine):  # called like a column, and not about it
+            words = None
         if words is not None and keys is not None and mine.shape[1:] == theirs.shape[1:]:
             number = {word: row for row, word in enumerate(keys)}
             shared = [(row, number[word]) for row, word in enumerate(words) if word in number]

@@ -31,7 +31,8 @@ def prepared(config: Mapping[str, Any], checkpoint: Mapping[str, Any] | None = N
     components = build_components(config, grown)
     module = components.module
     if checkpoint is None:
-        dataset, keys = components.dataset, table_keys(components.encoder, components.dataset)
+        dataset = components.dataset
+        keys = {**dataset.keys(), **table_keys(components.encoder, dataset)}
         classes = {label: dataset.class_names(label) for label in dataset.labels}
         module.start = begin(components.encoder, node, keys, not ddp.is_worker(), source, module.loss, classes)
     else:
