@@ -120,8 +120,26 @@ def mean_spearman(folder: Path, sets: Mapping[str, list[tuple[str, str, float]]]
 
 
 def pictures(data: Path, seeds: int) -> dict[str, float]:
-    """MNIST: how new queries do against an old index."""
-    return {}
+    """MNIST, V1 of half of the classes or of the images: 5-NN of new queries in the old index, and of V2 alone."""
+    base = (
+        "dataset=mnist", f"dataset.root={data / 'mnist'}", "dataset.download=false", "encoder.layers=1024-512-64",
+        "trainer.max_epochs=6", "probe=[knn]", "callbacks=[checkpoints,metrics]", "loss=[linear_head]",
+    )  # fmt: skip
+    found: dict[str, list[float]] = {}
+    for half, what in (("classes", "dataset.classes=[0,1,2,3,4]"), ("images", "dataset.train_size=27500")):
+        for seed in range(seeds):
+            v1 = trained(f"mnist-{half}-{seed}", *base, what, f"seed={seed}")
+            v2 = (*base, f"seed={seed + 100}")
+            alone = trained(f"mnist-alone-{seed}", *v2)
+            both = trained(
+                f"mnist-compatible-{half}-{seed}", *v2, "loss=[linear_head,compatible]", f"loss.compatible.to={v1}"
+            )
+            for figure, value in embloom.load(both).card["lineage"]["promise"].items():
+                note(found, f"half of the {half}: {figure}", value)
+            for run_folder, name in ((both, "V2"), (alone, "V2 without the term")):
+                metrics = json.loads((run_folder / "metrics.json").read_text())
+                note(found, f"half of the {half}: {name}, 5-NN", metrics["probe/knn_label"])
+    return told(found)
 
 
 def note(found: dict[str, list[float]], name: str, value: float) -> None:

@@ -2,89 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embloom.assembly.parameters import numbers
 
 
 class Compatible(nn.Module):
-    """Asks the new vector of a sample to be found by its old one (backward-compatible training, Shen et al. 2020).
+    """Asks new vectors z to find their like among old ones o (backward-compatible training, Shen et al. 2020).
 
-    With labels, the new embedding is classified by the old one's classes (equation 4, with their synthesized classifier:
-    the mean old vector p_c of each class, which takes classes in that the old one never saw):
+    What is asked is what a search in the stored vectors does: among the old vectors of the batch, the soft nearest
+    neighbors (Goldberger et al. 2005, equation 2, with old vectors for keys) shall be of the same class,
 
-        -log softmax over c of -|z - p_c|^2 / (2 t s^2)
+        -log( sum over j of the same class of k(z_i, o_j) / sum over all j of k(z_i, o_j) ),  k = e^(-|z - o|^2 / 2 t s)
 
-    where s^2 is the mean squared distance of old vectors to the mean of their class, so that a new vector comes to lie
-    where the old ones of its class are, in length too. Without labels, a sample's own old vector takes the place of its
-    class and the rest of the batch that of the other classes, as in the contrast of new queries with old keys of Zhang
-    et al. 2022 (Hot-Refresh, equation 5). An embedding with more numbers than the old one has its first ones compared.
+    without the sample's own, as it is not in the index either; s is the median squared distance of an old vector to its
+    nearest. Without labels a sample's own old vector is what is to be found (the contrast of new queries with old keys
+    of Zhang et al. 2022, Hot-Refresh). Of an embedding with more numbers than the old one, the first ones count.
 
-    The old vectors come as the tensor `old`, which the run makes, once, from the clean samples.
+    The old vectors come as the tensor `old`, which the run makes once of the clean samples.
 
     Args:
-        sizes: of `embedding`, `old`, and `target` where there are labels.
+        sizes: of `embedding` and `old`.
         to: the old embedding: a run folder, or an artifact.
         layer: which of its layers.
-        temperature: t; smaller draws a new vector nearer to the middle of its class.
+        temperature: t; smaller looks at nearer vectors only.
 
     Raises:
         ValueError: the temperature is not positive, or the old vectors have more numbers than the embedding.
 
     Example:
-        >>> loss = Compatible({"embedding": 2, "old": 2, "target": 2}, to="V1")
-        >>> old, label = torch.tensor([[0.0, 1.0], [0.0, 3.0], [4.0, 0.0]]), torch.tensor([0, 0, 1])
-        >>> loss.fit([(old, label)])
-        >>> loss.prototypes
-        tensor([[0., 2.],
-                [4., 0.]])
-        >>> round(loss(torch.tensor([[2.0, 1.0]]), old[:1], label[:1]).item(), 4)  # as far from both: log 2
+        >>> loss = Compatible({"embedding": 2, "old": 2}, to="V1")
+        >>> old, label = torch.tensor([[0.0, 0.0], [0.0, 2.0], [2.0, 0.0]]), torch.tensor([0, 0, 1])
+        >>> new = torch.tensor([[1.0, 1.0]]).expand(3, 2)  # as far from all: of two others, one is of its class
+        >>> round(loss(new, old, label).item(), 4)
         0.6931
     """
-
-    prototypes: Tensor
-    spread: Tensor
 
     def __init__(self, sizes: Mapping[str, int], to: str, layer: str = "embedding", temperature: float = 1.0) -> None:
         super().__init__()
         numbers(above=0, temperature=temperature)
-        self.to_embedding, self.layer, self.temperature = to, layer, temperature
-        width = self.width = sizes["old"]
-        if sizes["embedding"] < width:
+        self.temperature, self.width = temperature, sizes["old"]
+        if sizes["embedding"] < self.width:
             raise ValueError(
-                f"to={to}: its layer {layer} has {width} numbers, and the embedding has {sizes['embedding']}: new "
+                f"to={to}: its layer {layer} has {self.width} numbers, and the embedding has {sizes['embedding']}: new "
                 "vectors need at least as many"
             )
-        self.register_buffer("prototypes", torch.zeros(sizes.get("target", 0), width))
-        self.register_buffer("spread", torch.ones(()))
-
-    @torch.no_grad()
-    def fit(self, parts: Iterable[tuple[Tensor, Tensor | None]]) -> None:
-        """Computes the old classes.
-
-        Args:
-            parts: old vectors (B, D) of training samples, and their class numbers (B,).
-        """
-        kept = [(old.double(), target) for old, target in parts if target is not None]
-        if not kept or not len(self.prototypes):
-            return
-        old, target = (torch.cat([part[i] for part in kept]) for i in (0, 1))  # type: ignore[misc]
-        count = torch.bincount(target, minlength=len(self.prototypes)).clamp(min=1)
-        sums = old.new_zeros(self.prototypes.shape).index_add_(0, target, old)
-        means = sums / count[:, None]
-        self.prototypes.copy_(means)
-        self.spread.copy_((old - means[target]).square().sum(1).mean().clamp(min=1e-12))
 
     def forward(self, embedding: Tensor, old: Tensor, target: Tensor | None = None) -> Tensor:
-        """Embedding (B, D'), old vectors (B, D), class numbers (B,) -> scalar, nats."""
-        rows = embedding[:, : self.width]
-        if target is None:
-            near = (rows - old).square().sum(1).mean().detach().clamp(min=1e-12)
-            logits = -torch.cdist(rows, old).square() / (2 * self.temperature * near)
-            return F.cross_entropy(logits, torch.arange(len(rows), device=rows.device))
-        distance = (rows[:, None] - self.prototypes[None]).square().sum(2)
-        return F.cross_entropy(-distance / (2 * self.temperature * self.spread), target)
+        """Embedding (B, D'), old vectors (B, D), class numbers (B,) -> scalar, nats; samples that are alone of their
+        class do not count."""
+        with torch.autocast(embedding.device.type, enabled=False):
+            rows, old = embedding[:, : self.width].to(torch.promote_types(embedding.dtype, torch.float32)), old.detach()
+            itself = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
+            apart = squared(old, old).masked_fill(itself, torch.inf)
+            scale = apart.amin(1).median().clamp(min=1e-12)
+            logits = squared(rows, old.to(rows.dtype)) / (-2 * self.temperature * scale)
+            if target is None:
+                return (logits.logsumexp(1) - logits.diagonal()).mean()
+            logits = logits.masked_fill(itself, -torch.inf)
+            same = (target[:, None] == target[None, :]) & ~itself
+            there = same.any(1)
+            # Rows without a like would be infinite, and their gradient no number.
+            found = logits.masked_fill(~(same | ~there[:, None]), -torch.inf).logsumexp(1)
+            lost = torch.where(there, logits.logsumexp(1) - found, 0.0)
+            return lost.sum() / there.sum().clamp(min=1)
+
+
+def squared(one: Tensor, other: Tensor) -> Tensor:
+    """(A, D) and (B, D) -> their squared distances (A, B)."""
+    return (one.square().sum(1)[:, None] + other.square().sum(1) - 2 * one @ other.T).clamp(min=0)

@@ -21,6 +21,7 @@ from embloom.losses.weighted import WeightedLoss
 from embloom.optim.schedules import Schedule
 from embloom.optim.sparse import sparse_problems
 from embloom.probes.base import Probe
+from embloom.training.compatibility import OLD, Old, old_of
 from embloom.training.growing import ANCHOR
 from embloom.training.loggers.base import RunLogger
 from embloom.training.module import EmbeddingModule
@@ -36,6 +37,7 @@ class Components:
 
     Attributes:
         supplied: what the encoder's constructor took beside its settings.
+        old: the embedding that this one is to be compatible with, if any.
     """
 
     dataset: Dataset
@@ -45,6 +47,7 @@ class Components:
     probes: dict[str, Probe]
     supplied: dict[str, Any]
     loggers: dict[str, RunLogger]
+    old: Old | None = None
 
 
 @dataclass
@@ -95,6 +98,7 @@ def build_components(config: Mapping[str, Any], known: Mapping[str, list[str]] |
     loggers = found.each("logger", config.get("logger", BEFORE_LOGGERS), RunLogger)
     make_optimizer = found.attempt(lambda: optimizer_maker(config["optimizer"]))
     schedule = found.attempt(lambda: build(config["scheduler"], Schedule, where="scheduler"))
+    old = found.attempt(lambda: old_of(config["loss"]))
     dataset = found.attempt(lambda: build_dataset(config))
     if dataset is not None:
         dataset.known = dict(known or {})
@@ -106,7 +110,10 @@ def build_components(config: Mapping[str, Any], known: Mapping[str, list[str]] |
     dataset.min_batches = int(config["trainer"].get("min_batches") or 1)
     offered = {"sizes": dict(dataset.sizes), "labels": dataset.class_counts(), **dataset.supplies}
     encoder = found.attempt(lambda: build_encoder(config["encoder"], offered))
-    loss = found.attempt(lambda: build_loss(config, dataset, encoder, offered)) if encoder else None
+    if old is not None:
+        found.attempt(lambda: old.check(dataset))
+        found.raise_any()
+    loss = found.attempt(lambda: build_loss(config, dataset, encoder, offered, old)) if encoder else None
     if encoder is None or loss is None or make_optimizer is None or schedule is None:
         found.raise_any()
     assert encoder is not None
@@ -119,7 +126,7 @@ def build_components(config: Mapping[str, Any], known: Mapping[str, list[str]] |
     of = config["encoder"].get("of")
     module = EmbeddingModule(dataset, encoder, loss, of, make_optimizer, schedule, config["seed"])
     supplied = taken(type(encoder), {**offered, "sizes": renamed_sizes(config["encoder"], offered["sizes"])})
-    return Components(dataset, encoder, module, callbacks, probes, supplied, loggers)
+    return Components(dataset, encoder, module, callbacks, probes, supplied, loggers, old)
 
 
 def build_dataset(config: Mapping[str, Any]) -> Dataset:
@@ -159,7 +166,11 @@ def renamed_sizes(node: Mapping[str, Any], sizes: Mapping[str, int]) -> dict[str
 
 
 def build_loss(
-    config: Mapping[str, Any], dataset: Dataset, encoder: Encoder, offered: Mapping[str, Any]
+    config: Mapping[str, Any],
+    dataset: Dataset,
+    encoder: Encoder,
+    offered: Mapping[str, Any],
+    old: Old | None = None,
 ) -> WeightedLoss:
     """The weighted terms, wired to the dataset's columns and the encoder's outputs.
 
@@ -168,7 +179,7 @@ def build_loss(
     """
     if not config["loss"] and not encoder.computed:
         raise ValueError("there is no loss: choose one, e.g. loss=cross_entropy")
-    sizes = {**dataset.sizes, **encoder.sizes}
+    sizes = {**dataset.sizes, **encoder.sizes, **({OLD: old.width} if old else {})}
     missing = Wire(encoder, config["encoder"].get("of"), "encoder").missing(dataset.sizes)
     for name, node in config["loss"].items():
         cls = locate(node.get("_target_", ""), nn.Module, f"loss.{name}")

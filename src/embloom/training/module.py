@@ -72,6 +72,7 @@ class EmbeddingModule(LightningModule):
         self.on_terms: Callable[[dict[str, Tensor]], None] | None = None
         self.start = Start(None)
         self.held: list[nn.Module] = []
+        self.old_hash = ""  # of the embedding that this one is to be compatible with
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Lightning notes the name of the hook it is in, twenty times a step; `nn.Module` would look each time
@@ -245,11 +246,14 @@ class EmbeddingModule(LightningModule):
         """Adds what has been computed but not logged, and the last validation."""
         checkpoint["metrics"] = dict(self.metrics)
         checkpoint["start"] = self.start.state()
+        checkpoint["old_hash"] = self.old_hash
         checkpoint["recent_losses"] = torch.stack(self.recent).cpu() if self.recent else None
         checkpoint["epoch_losses"] = (float(self.epoch_sum), self.epoch_steps)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restores it."""
+        if checkpoint.get("old_hash", "") != self.old_hash:
+            raise ValueError("loss.compatible.to is no longer the embedding that this run began with: put it back")
         self.metrics.update(checkpoint["metrics"])
         self.start.restore(checkpoint["start"], self.encoder, self.loss)
         if self.start.thaw_epoch is None:

@@ -15,6 +15,7 @@ from embloom.artifact.saving import Head, save
 from embloom.files.run_state import RunState
 from embloom.probes.base import freeze, table_keys
 from embloom.probes.run import Measured, measured
+from embloom.training import compatibility
 from embloom.training.components import Components
 from embloom.training.view import LightningTraining
 
@@ -40,7 +41,7 @@ def keep(components: Components, view: LightningTraining, state: RunState, confi
         "data": view.data,
         "config": config,
         "started_from": components.module.start.origin or None,
-        **lineage(components),
+        **lineage(components, view),
         **({"nested": loss.nested.every()} if loss.nested else {}),
         "metrics": dict(state.metrics),
         "trained": {"epochs": state.epoch, "steps": state.step, "at": time.strftime("%Y-%m-%d")},
@@ -64,13 +65,18 @@ def keep(components: Components, view: LightningTraining, state: RunState, confi
     )
 
 
-def lineage(components: Components) -> dict[str, Any]:
+def lineage(components: Components, view: LightningTraining) -> dict[str, Any]:
     """Of an embedding that was grown, or is compatible with another: the card's `lineage`."""
     start, parents, promise, settings = components.module.start, [], dict[str, float](), dict[str, Any]()
     if start.grown is not None:
         parents.append(Parent(start.origin["content_hash"], start.origin["path"], "grown from"))
         promise |= start.grown.promise()
         settings |= {"keep_rows": start.keep}
+    if (old := components.old) is not None:
+        parents.append(old.parent())
+        found = compatibility.promise(old, components.dataset, components.module.encode, view.device)
+        promise |= found
+        print("\n".join(f"{'compatible: ' + name:<40} {value:.4f}" for name, value in found.items()))
     return {"lineage": described(parents, promise, settings)} if parents else {}
 
 

@@ -201,6 +201,9 @@ class Run:
         self.components.dataset.setup("fit")
         # A resume has asked for it already, which reads all of the data.
         self.view.data = self.view.data or self.components.dataset.fingerprint()
+        if (old := self.components.old) is not None:
+            old.supply(self.components.dataset)
+            self.components.module.old_hash = old.embedding.content_hash
         if self.trainer.is_global_zero:
             print_summary(self.components, self.view.said)
             text = yaml.safe_dump(self.config, sort_keys=False)
