@@ -53,9 +53,9 @@ def words(data: Path, seeds: int) -> dict[str, float]:
     for seed in range(seeds):
         v1 = trained(f"v1-{seed}", *SKIPGRAM, f"dataset.path={old}", f"seed={seed}")
         full = trained(f"full-{seed}", *SKIPGRAM, f"dataset.path={both}", f"seed={seed}")
-        known = set(embloom.load(v1).words.names)
+        known, every = (set(embloom.load(folder).words.names) for folder in (v1, full))
         fresh = {
-            name: [pair for pair in pairs if not set(pair[:2]) <= known and set(pair[:2]) <= vocabulary(full)]
+            name: [pair for pair in pairs if not set(pair[:2]) <= known and set(pair[:2]) <= every]
             for name, pairs in sets.items()
         }
         note(found, "pairs with a new word", float(sum(map(len, fresh.values()))))
@@ -99,11 +99,6 @@ def halves(data: Path, asked: set[str]) -> tuple[Path, Path]:
         with gzip.open(path, "wt", encoding="utf-8", compresslevel=1) as file:
             file.writelines(review for number, review in enumerate(reviews) if (number in taken) is wanted)
     return parts
-
-
-def vocabulary(folder: Path) -> set[str]:
-    """The words that a run knows."""
-    return set(embloom.load(folder).words.names)
 
 
 def mean_spearman(folder: Path, sets: Mapping[str, list[tuple[str, str, float]]]) -> float:
