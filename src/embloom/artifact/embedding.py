@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from embloom.artifact.assembling import check_shapes, classes_by_target, heads
-from embloom.artifact.extractor import Extractor
+from embloom.artifact.extractor import Extractor, check_width
 from embloom.artifact.given import given
 from embloom.artifact.in_context import by_position, occurrences
 from embloom.artifact.readers.base import Reader
@@ -53,9 +53,12 @@ class Embedding:
         self.keys: dict[str, list[str]] = card["keys"]
         self.wire = Wire(encoder, card["of"], "encoder")
 
-    def extractor(self, layer: str | Sequence[str] = "embedding", combine: str = "concat") -> Extractor:
+    def extractor(
+        self, layer: str | Sequence[str] = "embedding", combine: str = "concat", dims: int | None = None
+    ) -> Extractor:
         """What computes some layers of raw inputs; see `Extractor`."""
-        return Extractor(self.wire, self.encoder, self.card["layers"], self.reader, layer, combine)
+        check_width(self.card, dims)
+        return Extractor(self.wire, self.encoder, self.card["layers"], self.reader, layer, combine, dims)
 
     def encode(
         self,
@@ -64,6 +67,7 @@ class Embedding:
         batch_size: int = 1024,
         combine: str = "concat",
         column: str | None = None,
+        dims: int | None = None,
     ) -> Tensor:
         """Embeds new inputs.
 
@@ -77,6 +81,7 @@ class Embedding:
             batch_size: how many at a time.
             combine: several layers side by side, `concat`, or their mean, `average`.
             column: of a table: the column of texts, or of the images' paths.
+            dims: of an embedding trained with `loss.nested`, one of its widths; None is the whole.
 
         Returns:
             (N, width) on the CPU; what has a vector for each position is averaged over them.
@@ -89,9 +94,10 @@ class Embedding:
             >>> digits.encode(["seven.png"], layer="hidden_0").shape
             torch.Size([1, 512])
         """
-        extract = self.extractor(layer, combine)
+        extract = self.extractor(layer, combine, dims)
         found = [extract(part.inputs) for part in given(self.reader, inputs, batch_size, column)]
-        return torch.cat(found) if found else torch.empty(0, sum(self.card["layers"][name] for name in extract.names))
+        widths = [dims or self.card["layers"][name] for name in extract.names]
+        return torch.cat(found) if found else torch.empty(0, sum(widths))
 
     def in_context(
         self, text: str, word: str, layer: str | Sequence[str] = "embedding", combine: str = "concat"
@@ -185,16 +191,22 @@ class Embedding:
             raise ValueError(f"vectors of shape {tuple(rows.shape)} do not fit (N, {width})")
         return self.reader.restored(torch.cat([self.encoder.decode(part) for part in rows.split(batch_size)]))
 
-    def table(self, layer: str) -> Tensor:
-        """The rows (count, width) of an embedding layer that is a table.
+    def table(self, layer: str, dims: int | None = None) -> Tensor:
+        """The rows (count, width) of an embedding layer that is a table; with `dims`, of one of its nested widths.
 
         Raises:
-            ValueError: it is none.
+            ValueError: it is none, or has no such width.
         """
+        check_width(self.card, dims)
         table = self.encoder.tables().get(layer)
         if table is None:
             raise ValueError(f"layer '{layer}' is no table: use encode(inputs, layer='{layer}')")
-        return table.detach()
+        if dims is None:
+            return table.detach()
+        cut = self.encoder.cut(self.encoder.tables(), dims)
+        if layer not in cut:
+            raise ValueError(f"layer {layer} has no nested widths: {', '.join(cut)} may be shortened")
+        return cut[layer].detach()
 
     @cached_property
     def words(self) -> WordVectors:
@@ -259,29 +271,34 @@ class Embedding:
         """Equal hashes are equal embeddings: the same weights, encoder, inputs and row names."""
         return self.card["content_hash"]
 
-    def vectors(self, inputs: Any = None, layer: str | None = None, names: Sequence[str] = ()) -> Vectors:
+    def vectors(
+        self, inputs: Any = None, layer: str | None = None, names: Sequence[str] = (), dims: int | None = None
+    ) -> Vectors:
         """Vectors that know where they come from: of new inputs, or the named rows of a table.
 
         Args:
             inputs: see `encode`; None: the rows of a table.
             layer: which layer or table.
             names: what the inputs are called; else by their paths, or texts by themselves.
+            dims: see `encode`.
         """
         if inputs is not None:
             layer = layer or "embedding"
-            extract, called, rows = self.extractor(layer), list(names), []
+            extract, called, rows = self.extractor(layer, dims=dims), list(names), []
             for part in given(self.reader, inputs):
                 called += [] if names else part.names
                 rows.append(extract(part.inputs))
-            found = torch.cat(rows) if rows else torch.empty(0, self.card["layers"].get(layer, 0))
-            return self.own(found, called if len(called) == len(found) else [], layer)
+            found = torch.cat(rows) if rows else torch.empty(0, dims or self.card["layers"].get(layer, 0))
+            return self.own(found, called if len(called) == len(found) else [], layer, dims)
         layer = layer or self.main_table()
         if layer is None:
             raise ValueError("this embedding has no table of named rows: give inputs to encode")
-        return self.own(self.table(layer), self.keys.get(layer, []), layer)
+        return self.own(self.table(layer, dims), self.keys.get(layer, []), layer, dims)
 
-    def own(self, rows: Tensor, names: Sequence[str], layer: str) -> Vectors:
+    def own(self, rows: Tensor, names: Sequence[str], layer: str, dims: int | None = None) -> Vectors:
         """Rows of a layer with where they come from, what else they may be compared with, and how they are rounded."""
+        if dims is not None:
+            return Vectors(rows, list(names), self.content_hash, layer)
         spaces = [(content_hash, name) for content_hash, name in self.card.get(COMPATIBLE, {}).get(layer, [])]
         return Vectors(rows, list(names), self.content_hash, layer, spaces=spaces, quantizer=self.quantizer(layer))
 

@@ -14,6 +14,7 @@ from embloom.assembly.build import did_you_mean
 from embloom.assembly.parameters import choices
 from embloom.assembly.wiring import Wire
 from embloom.encoders.base import Encoder
+from embloom.startup import option
 
 COMBINE = ("concat", "average")
 
@@ -31,9 +32,10 @@ class Extractor:
         reader: turns raw inputs into columns.
         layers: one name or several.
         combine: several layers side by side, `concat`, or their mean, `average`.
+        dims: of an embedding with nested widths, only so many numbers; None is all.
 
     Raises:
-        ValueError: there is no such layer, or layers of different widths are to be averaged.
+        ValueError: there is no such layer, layers of different widths are to be averaged, or one has no such width.
     """
 
     def __init__(
@@ -44,9 +46,14 @@ class Extractor:
         reader: Reader,
         layers: str | Sequence[str],
         combine: str = "concat",
+        dims: int | None = None,
     ) -> None:
+        self.encoder, self.dims = encoder, dims
         self.wire, self.widths, self.reader, self.combine = wire, widths, reader, combine
         self.names = [layers] if isinstance(layers, str) else list(layers)
+        whole = [name for name in self.names if name not in encoder.nested]
+        if whole and dims is not None:
+            raise ValueError(f"layer {whole[0]} has no nested widths: {', '.join(encoder.nested)} may be shortened")
         choices(COMBINE, combine=combine)
         self.modules = dict(encoder.plain.named_modules())
         self.rounded = encoder.rounded if isinstance(encoder, Staged) else lambda name, vectors: vectors
@@ -87,6 +94,8 @@ class Extractor:
         hooks = [self.modules[name].register_forward_hook(catcher(caught, name)) for name in inner]
         try:
             outputs = {**self.wire(columns), **caught}
+            if self.dims is not None:
+                outputs |= self.encoder.cut(outputs, self.dims)
         finally:
             for hook in hooks:
                 hook.remove()
@@ -106,6 +115,17 @@ class Extractor:
             if all(name in inputs for name in needed):
                 return self.reader.given(inputs)
         return self.reader(inputs)
+
+
+def check_width(card: Mapping[str, Any], dims: int | None) -> None:
+    """Raises:
+    ValueError: an embedding was not trained to be shortened to so many numbers.
+    """
+    found = card.get("nested")
+    widths: list[Any] = found if isinstance(found, list) else []
+    if dims is not None and dims not in widths:
+        there = f"it has {', '.join(map(str, widths))}" if widths else "train it with loss.nested=[...]"
+        raise ValueError(f"{option('dims', str(dims))}: this embedding has no such width; {there}")
 
 
 def hint(name: str, known: Sequence[str]) -> str:

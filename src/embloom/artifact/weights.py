@@ -28,12 +28,20 @@ class Source:
         weights: name -> tensor, on the CPU.
         keys: table -> what its rows are called (words); the table is the tensor of that name, or `<name>.weight`.
         content_hash: identifies the content.
+        columns: the dataset's columns -> what they number is called.
+        labels: label -> what its classes are called.
+        heads: term that classifies -> the label that it finds.
+        head_weights: `heads/<term>/<name>` -> tensor.
     """
 
     path: Path
     weights: dict[str, Tensor]
     keys: dict[str, list[str]] = field(default_factory=dict)
     content_hash: str = ""
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    labels: dict[str, list[str]] = field(default_factory=dict)
+    heads: dict[str, str] = field(default_factory=dict)
+    head_weights: dict[str, Tensor] = field(default_factory=dict)
 
     def find(self, name: str) -> str | None:
         """The tensor that a name stands for, where a table may go with or without `.weight`."""
@@ -43,8 +51,10 @@ class Source:
         return None
 
     def rows(self, name: str) -> list[str] | None:
-        """What the rows of a tensor are called, if they are called anything."""
-        return self.keys.get(name, self.keys.get(name.removesuffix(".weight")))
+        """What the rows of a tensor are called, if they are called anything; one that is called as a column (`item`,
+        `biases.item`) has a row for each of its names."""
+        found = self.keys.get(name, self.keys.get(name.removesuffix(".weight")))
+        return found if found is not None else self.columns.get(name.rpartition(".")[2])
 
 
 def read_source(path: str | Path) -> Source:
@@ -67,7 +77,7 @@ def read_source(path: str | Path) -> Source:
     from embloom.files.word2vec import read_vectors
 
     words, vectors = read_vectors(place)
-    return Source(place, {TABLE: vectors}, {TABLE: words}, f"sha256:{file_hash(place)}")
+    return Source(place, {TABLE: vectors}, {TABLE: words}, f"sha256:{file_hash(place)}", {"token": words})
 
 
 def of_folder(folder: Path) -> Source:
@@ -75,7 +85,12 @@ def of_folder(folder: Path) -> Source:
     for candidate in (folder / "embeddings", folder):
         if saving.files_of(candidate)[0].is_file():
             card, weights = saving.read(candidate)
-            return Source(candidate, encoder_weights(candidate, card, weights), card["keys"], card["content_hash"])
+            source = Source(candidate, encoder_weights(candidate, card, weights), card["keys"], card["content_hash"])
+            named = {column: card["keys"][table] for table, column in card["columns"].items() if table in card["keys"]}
+            source.columns, source.labels = {**card["column_keys"], **named}, card["labels"]
+            source.heads = {name: head["label"] for name, head in card["heads"].items()}
+            source.head_weights = {name: weight for name, weight in weights.items() if name.startswith(saving.HEADS)}
+            return source
     checkpoints = folder / "checkpoints"
     found = checkpoints / BEST if (checkpoints / BEST).is_file() else newest_good(checkpoints)[0]
     if found is None:

@@ -17,7 +17,7 @@ SINGLE, LISTS = (
 )
 MAPPING = "it must be a mapping of settings, as one of its yaml files has"
 SOURCE = "name a run folder, an artifact, a checkpoint or a file of vectors, or null for none"
-INIT_FROM = ("path", "map", "freeze", "thaw_epoch", "lr")
+INIT_FROM = ("path", "map", "freeze", "thaw_epoch", "lr", "keep_rows", "anchor")
 OUTER = {"of": ("encoder", "loss"), "weight": ("loss",)}  # keys of a node that are its surroundings', and whose
 # What embloom gives Lightning's Trainer itself.
 GIVEN = (
@@ -45,6 +45,7 @@ def problems(config: Mapping[str, Any], folder: Path) -> list[str]:
         *of_optimize(config.get("optimize")),
         *of_trainer(config["trainer"]),
         *of_weights(config.get("loss") or {}),
+        *of_nested(config.get("nested")),
         *of_init_from(config.get("init_from") or {}, config["trainer"]),
         *of_folder(folder),
     ]
@@ -71,7 +72,7 @@ def of_kinds(config: Mapping[str, Any]) -> list[str]:
 def of_unknown(config: Mapping[str, Any]) -> list[str]:
     """Settings that nothing reads, which `+key=value` can add; those of parts are for the builder to find."""
     known = {
-        "": (*SINGLE, *LISTS, "seed", "evaluate", "optimize"),
+        "": (*SINGLE, *LISTS, "seed", "evaluate", "optimize", "nested"),
         "init_from": INIT_FROM,
         "trainer": trainer_options(),
     }
@@ -139,6 +140,13 @@ def of_weights(losses: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def of_nested(widths: Any) -> list[str]:
+    """The widths that are embeddings of their own."""
+    if widths is None or (isinstance(widths, list) and widths and all(is_integer(width, 1) for width in widths)):
+        return []
+    return [f"loss.nested={widths}: write the widths in a list, such as loss.nested=[8,16,32], or null for none"]
+
+
 def of_evaluate(config: Mapping[str, Any]) -> list[str]:
     """Which weights are tested and kept."""
     value = config["evaluate"]
@@ -174,9 +182,22 @@ def of_init_from(node: Mapping[str, Any], trainer: Mapping[str, Any]) -> list[st
     if node.get("map") is not None and not isinstance(node["map"], Mapping):
         found.append(f"init_from.map={node['map']}: write 'init_from.map={{weights here: weights there}}'")
     if path is None:
-        found += [
-            f"init_from.{key} needs init_from=PATH" for key in ("map", "freeze", "thaw_epoch", "lr") if node.get(key)
-        ]
+        found += [f"init_from.{key} needs init_from=PATH" for key in INIT_FROM[1:] if node.get(key)]
+    return found + of_growth(node)
+
+
+def of_growth(node: Mapping[str, Any]) -> list[str]:
+    """Whether known rows stay, or what it costs to move them."""
+    found = []
+    keep, anchor = node.get("keep_rows") or False, node.get("anchor") or 0.0
+    if not isinstance(keep, bool):
+        found.append(f"init_from.keep_rows={keep}: it must be true or false")
+    if isinstance(anchor, bool) or not isinstance(anchor, (int, float)) or not 0 <= anchor < float("inf"):
+        found.append(f"init_from.anchor={anchor}: it must be a number of at least 0")
+    elif anchor and keep:
+        found.append("init_from.anchor has no effect on rows that init_from.keep_rows=true holds: leave one out")
+    elif anchor and node.get("freeze"):
+        found.append("init_from.anchor has no effect on what init_from.freeze=true holds: leave one out")
     return found
 
 

@@ -84,8 +84,10 @@ def free_folder(path: str) -> str:
 
 def spelled(argument: str) -> str:
     """An override as Hydra reads it: letters that are no ASCII, and texts with =, in quotes, and `init_from=PATH`, as
-    people write it, in full; a path that is there is taken as it is, commas and all."""
+    people write it, in full, as is `loss.nested`; a path that is there is taken as it is, commas and all."""
     key, _, value = argument.partition("=")
+    if key == "loss.nested":  # beside the terms, of which it is none
+        key, argument = "nested", f"nested={value}"
     if key not in ("init_from", "init_from.path") or value.startswith(("{", "'", '"')) or value == "null":
         return argument if key.startswith("-") else f"{key}={in_quotes(value)}" if value else argument
     quoted = "'" + value.replace("'", "\\'") + "'"

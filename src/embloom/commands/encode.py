@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--layer", action="append", help="which layer (embedding); give it again for several")
     made.add_argument("--last", type=int, metavar="N", help="the last N hidden layers")
     made.add_argument("--word", help="of an encoder that reads words in context: this word, wherever it stands")
+    made.add_argument("--dims", type=int, help="only so many numbers, of an embedding trained with loss.nested")
     both = made.add_mutually_exclusive_group()
     both.add_argument("--concat", action="store_true", help="several layers side by side (the default)")
     both.add_argument("--average", action="store_true", help="the mean of several layers")
@@ -54,7 +55,7 @@ def main(arguments: list[str]) -> None:
     layers = last_layers(embedding.layers, options.last) if options.last else options.layer or ["embedding"]
     combine = "average" if options.average else "concat"
     named = [by_position(name, embedding.layers) for name in layers] if options.word else layers
-    extract = embedding.extractor(named, combine)
+    extract = embedding.extractor(named, combine, options.dims)
     if options.word and not Path(options.input).exists():
         inputs = Inputs(iter([Part([options.input], [options.input])]), 1)
     else:

@@ -56,6 +56,8 @@ class Dataset(LightningDataModule):
         no_effect: options that change no result.
         training_only: options that change nothing about held-out samples and their loss.
         views: rows that `transform` makes of each sample, in all phases but `embed`.
+        known: names that a vocabulary (by column) and the classes (by label) must have, whatever the data holds, since
+            an embedding that is to be grown has them; set before `measure`.
         min_batches: an epoch of training has at least so many batches; set by the run, from `trainer.min_batches`.
     """
 
@@ -81,6 +83,7 @@ class Dataset(LightningDataModule):
         self.batch_size, self.resident, self.seed = batch_size, resident, seed
         self.sizes, self.names, self.supplies = {}, {}, {}
         self.row_classes, self.histories, self.newcomers = {}, {}, {}
+        self.known: dict[str, list[str]] = {}
 
     # -- what a subclass says
 
@@ -143,6 +146,11 @@ class Dataset(LightningDataModule):
         """Measures, where that has not been done."""
         if not self.sizes:
             self.measure()
+
+    def added(self, column: str, names: Collection[str]) -> list[str]:
+        """The known names of a column, or of the classes of a label, that are not among those of the data."""
+        there = set(names)
+        return [name for name in self.known.get(column, ()) if name not in there]
 
     def class_counts(self) -> dict[str, int]:
         """Label -> number of classes."""

@@ -100,7 +100,7 @@ class Cooccurrences(Text):
 
     def measure(self) -> None:
         """Opens or builds the corpus, whose vocabulary is the size of the encoder's tables."""
-        self.corpus = self.opened()
+        self.corpus = self.grown(self.opened())
         count = len(self.corpus.words)
         self.sizes = {"token": count, "context_token": count, "count": 1}
 

@@ -16,10 +16,11 @@ from embloom.artifact.readers.tokenizer import PATTERN, TextOptions, compile_pat
 from embloom.assembly.parameters import choices, integers, numbers, positive_integers, probabilities
 from embloom.data.base import SPLITS, Batch, Dataset, Phase, Split
 from embloom.data.by_length import ByLength, Passages
+from embloom.data.cache import default_cache
 from embloom.data.corpus import Corpus, CorpusOptions, corpus_of, open_corpus
 from embloom.data.grammar import documents
 from embloom.data.pieces import open_pieces
-from embloom.data.text import corpus_bar, default_cache, split_passages
+from embloom.data.text import corpus_bar, split_passages
 
 MASK = "[MASK]"
 SHOWN, OTHER = 0.8, 0.1  # of what is hidden: replaced by the mask, by another word; the rest stays

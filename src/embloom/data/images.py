@@ -13,7 +13,7 @@ from embloom.artifact.readers.image import ImageReader
 from embloom.assembly.build import build
 from embloom.assembly.parameters import integers, numbers, positive_integers
 from embloom.data.augment import Augment
-from embloom.data.base import Batch, Phase
+from embloom.data.base import Batch, Phase, Split
 from embloom.data.in_memory import InMemoryDataset
 from embloom.data.splits import balanced
 from embloom.seeding import generator
@@ -43,6 +43,7 @@ class ImageDataset(InMemoryDataset):
         train_size: train on only so many images, as many of each class; null is all. Held-out samples stay the same.
         views: how many views of each image a loss compares; 1 is ordinary training.
         augment: changes of the images in training, see `Augment`; `clean` shows them too.
+        classes: only the images of these classes, in every split; null is all.
 
     Raises:
         ValueError: an option is out of range, or nothing makes several views differ.
@@ -65,6 +66,7 @@ class ImageDataset(InMemoryDataset):
         train_size: int | None = None,
         views: int = 1,
         augment: Mapping[str, Any] | None = None,
+        classes: Sequence[str | int] | None = None,
     ) -> None:
         super().__init__(batch_size, resident, seed)
         self.reader = self.pixels = ImageReader(side, channels, fit)
@@ -78,6 +80,7 @@ class ImageDataset(InMemoryDataset):
         self.sizes = {"image": size, "features": size, "clean": size, "label": 0}
         positive_integers(views=views, **({} if train_size is None else {"train_size": train_size}))
         self.views, self.train_size = views, train_size
+        self.classes, self.chosen = classes, list[int]()
         self.augment = build(augment or {}, Augment, where="dataset.augment", cls=Augment)
         if views > 1:
             self.compare_views()
@@ -97,7 +100,17 @@ class ImageDataset(InMemoryDataset):
         self.training_only = tuple(name for name in self.training_only if name not in ("batch_size", *VARIED))
 
     def named_classes(self, names: list[str]) -> None:
-        """Says what the classes are called, and so how many there are."""
+        """Says what the classes are called, and so how many there are.
+
+        Raises:
+            ValueError: one that is wanted is not there, or fewer than two are.
+        """
+        if self.classes is not None:
+            wanted = [str(name) for name in self.classes]
+            if len(set(wanted)) < 2 or not set(wanted) <= set(names):
+                raise ValueError(f"classes={wanted}: name two or more of {', '.join(names)}")
+            self.chosen = [names.index(name) for name in wanted]
+            names = wanted
         self.names = {"label": names}
         self.sizes["label"] = len(names)
 
@@ -113,6 +126,18 @@ class ImageDataset(InMemoryDataset):
             train = self.columns["train"]
             rows = self.few(train[self.labels[0]])
             self.columns["train"] = {name: column[rows] for name, column in train.items()}
+
+    def check_columns(self, splits: Mapping[Split, Mapping[str, Tensor]]) -> None:
+        """Leaves out other classes, and checks the rest."""
+        if self.chosen:
+            for split, columns in dict(splits).items():
+                numbers = torch.full((int(columns["label"].max()) + 1 + max(self.chosen),), -1)
+                numbers[torch.tensor(self.chosen)] = torch.arange(len(self.chosen))
+                label = numbers[columns["label"]]
+                kept = label >= 0
+                left = {name: column[kept] for name, column in {**columns, "label": label}.items()}
+                splits[split] = left  # type: ignore[index]
+        super().check_columns(splits)
 
     def few(self, labels: Tensor | Sequence[int]) -> Tensor:
         """The rows of `train_size` images, drawn class by class, ascending.

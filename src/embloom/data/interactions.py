@@ -10,7 +10,7 @@ from torch import Tensor
 
 from embloom.artifact.readers.base import Reader
 from embloom.assembly.parameters import numbers, positive_integers
-from embloom.data.base import Batch, Dataset, Phase, Split, digest_of
+from embloom.data.base import Batch, Dataset, Phase, RowClasses, Split, digest_of
 from embloom.data.batches import Order
 from embloom.data.cache import default_cache
 from embloom.data.histories import Histories, cut
@@ -18,7 +18,7 @@ from embloom.data.interaction_files.filters import InteractionFilter
 from embloom.data.interaction_files.format import InteractionColumns
 from embloom.data.interaction_files.reading import InteractionSource
 from embloom.data.interaction_files.splits import InteractionSplit
-from embloom.encoders.ragged import counts_of, owners, rows_of
+from embloom.encoders.ragged import Ragged, counts_of, owners, rows_of
 from embloom.threads import give_back_cores, keep_cores
 
 ALL = "all"
@@ -116,6 +116,7 @@ class Interactions(Dataset):
         found = self.source.read()
         self.histories, self.newcomers, self.ratings = found.histories, found.newcomers, found.ratings
         self.names_of, self.row_classes, self.items_reader = found.names, found.classes, found.items_reader
+        self.grow()
         users, items = len(self.names_of["user"]), len(self.names_of["item"])
         if self.negatives != ALL and int(self.negatives) >= items:
             self.negatives = ALL
@@ -124,10 +125,27 @@ class Interactions(Dataset):
         drawn = {} if self.negatives == ALL else {"noise": items, "log_noise": noise}
         self.sizes = {**columns, **({"rating": 1} if "train" in self.ratings else {}), **drawn}
         train = self.histories["train"]
+        for column, rows in found.features.items():
+            if short := len(self.names_of[column]) - len(rows):
+                found.features[column] = torch.cat([rows, rows.new_zeros(short, rows.shape[1])])
         features = {f"{column}_features": features for column, features in found.features.items()}
         self.supplies = {"history": train.values, "history_offsets": train.offsets, **features}
         weight = counts_of(train.values, items).double().clamp(min=1) ** self.noise_exponent
         self.chance = (weight / weight.sum()).float()
+
+    def grow(self) -> None:
+        """Adds the known people and items that the data does not hold: they had, and were had by, none."""
+        for column in ("user", "item"):
+            if not (names := self.added(column, self.names_of[column])):
+                continue
+            self.names_of[column] = [*self.names_of[column], *names]
+            for attribute, classes in self.row_classes.get(column, {}).items():
+                codes = torch.cat([classes.codes, classes.codes.new_full((len(names),), -1)])
+                self.row_classes[column][attribute] = RowClasses(codes, classes.names)
+            if column == "user":
+                for split, history in self.histories.items():
+                    end = history.offsets[-1:].expand(len(names))
+                    self.histories[split] = Ragged(history.values, torch.cat([history.offsets, end]))
 
     def setup(self, stage: str | None = None) -> None:
         """See `Dataset.setup`; training uses the cores in its own way."""

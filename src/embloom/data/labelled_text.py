@@ -107,10 +107,13 @@ class LabelledText(InMemoryDataset):
     def measure(self) -> None:
         """Reads everything, once into the cache: how many words and classes there are decides the encoder's sizes."""
         found = self.source.opened(self.cache)
-        self.vocabulary, self.names = found.vocabulary, {"label": found.classes}
-        self.texts = self.parted(found.columns)
+        classes = self.added("label", found.classes) if self.source.classes is None else []
+        names = sorted([*found.classes, *classes]) if classes else found.classes
+        self.vocabulary, self.names = [*found.vocabulary, *self.added("token", found.vocabulary)], {"label": names}
+        number = torch.tensor([names.index(name) for name in found.classes])
+        self.texts = self.parted({split: relabelled(texts, number) for split, texts in found.columns.items()})
         self.reader = TextReader(**self.text_options, vocabulary=self.vocabulary)
-        self.sizes = {"token": len(self.vocabulary), "length": 1, "label": len(found.classes)}
+        self.sizes = {"token": len(self.vocabulary), "length": 1, "label": len(names)}
 
     def parted(self, columns: Mapping[str, Texts]) -> dict[Split, Texts]:
         """Cuts off what is held out, and all but `train_size` labels.
@@ -208,6 +211,12 @@ def places_of(path: Path, test_path: str | None) -> tuple[Path, Path | None]:
         return path, Path(test_path).expanduser()
     train = find_split(path, "train") if path.is_dir() else None
     return (path, None) if train is None else (train, find_split(path, "test"))
+
+
+def relabelled(texts: Texts, number: Tensor) -> Texts:
+    """The same texts with other numbers of classes; those without a label stay so."""
+    label = texts["label"]
+    return {**texts, "label": torch.where(label < 0, label, number[label])}
 
 
 def taken(texts: Texts, rows: Tensor) -> Texts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from embloom.artifact.readers.text import TextReader
 from embloom.artifact.readers.tokenizer import PATTERN, TextOptions, compile_pattern, load_tokenizer
 from embloom.assembly.parameters import choices, integers, numbers, positive_integers
 from embloom.data.alias_sampler import AliasSampler
-from embloom.data.base import SPLITS, Batch, Dataset, Phase, Split
+from embloom.data.base import SPLITS, Batch, Dataset, Phase, RowClasses, Split
 from embloom.data.blocks import Blocks, Passages, cut_long
 from embloom.data.cache import default_cache
 from embloom.data.corpus import Corpus, CorpusOptions, corpus_of, open_corpus
@@ -115,7 +116,7 @@ class Text(Dataset):
 
     def measure(self) -> None:
         """Opens or builds the corpus, whose vocabulary is the size of the encoder's tables."""
-        self.corpus = self.opened()
+        self.corpus = self.grown(self.opened())
         if bad := self.corpus.about["bad_bytes"]:
             print(f"warning: {bad:,} undecodable byte sequences in {self.path} were read as separators")
         most = max(1, len(self.corpus.tokens) // STEPS // self.block) * self.block
@@ -136,6 +137,19 @@ class Text(Dataset):
         text = self.options.text
         self.reader = TextReader(text.pattern, text.lowercase, text.tokenizer, found.words)
         return found
+
+    def grown(self, found: Corpus) -> Corpus:
+        """The corpus with the known words that it does not hold after its own: they occur 0 times."""
+        if not (words := self.added("token", found.words)):
+            return found
+        every = [*found.words, *words]
+        if isinstance(self.reader, TextReader):
+            text = self.options.text
+            self.reader = TextReader(text.pattern, text.lowercase, text.tokenizer, every)
+        for name, classes in self.row_classes.get("token", {}).items():
+            codes = torch.cat([classes.codes, classes.codes.new_full((len(words),), -1)])
+            self.row_classes["token"][name] = RowClasses(codes, classes.names)
+        return replace(found, words=every, counts=np.append(found.counts, np.zeros(len(words), np.int64)))
 
     def setup(self, stage: str | None = None) -> None:
         """Splits the documents and prepares what is drawn."""
@@ -243,7 +257,7 @@ def keep_probability(counts: np.ndarray[Any, np.dtype[np.float64]], sample: floa
     `sqrt(sample / f) + sample / f` for a word of frequency f, at most 1: what word2vec's code does, which is not
     quite the formula in its paper.
     """
-    frequency = counts / counts.sum()
+    frequency = np.maximum(counts / counts.sum(), np.finfo(np.float64).tiny)  # a known word may occur nowhere
     if not sample:
         return torch.ones(len(counts)), 1.0
     keep = np.minimum(1.0, np.sqrt(sample / frequency) + sample / frequency)

@@ -20,12 +20,15 @@ class Encoder(nn.Module):
         rows: table -> the dataset's column that numbers its rows, so that they get names.
         start_only: options that a trained encoder does not need to be built again.
         sparse: whether gradients name only the rows of tables that a batch touched.
+        nested: layers whose first numbers can be an embedding of their own (`loss.nested`), all cut to one width; the
+            first of them says how wide they are.
     """
 
     sizes: dict[str, int]
     rows: ClassVar[Mapping[str, str]] = {}
     start_only: ClassVar[tuple[str, ...]] = ()
     sparse: bool = False
+    nested: ClassVar[tuple[str, ...]] = ("embedding",)
 
     # Named tensors -> layer -> tensor; subclasses name the tensors that they take.
     forward: Callable[..., dict[str, Tensor]]
@@ -41,6 +44,11 @@ class Encoder(nn.Module):
     def layers(self) -> list[str]:
         """What the artifact offers: tables and activations."""
         return [*self.tables(), *self.activations()]
+
+    def cut(self, tensors: Mapping[str, Tensor], width: int) -> dict[str, Tensor]:
+        """Those of the tensors that are `nested`, (..., D), as an embedding of `width` numbers has them: the first ones
+        (Kusupati et al. 2022)."""
+        return {name: tensors[name][..., :width] for name in self.nested if name in tensors}
 
     def decode(self, embedding: Tensor) -> Tensor:
         """The decoder, of an encoder that has one: (B, D) -> (B, features)."""

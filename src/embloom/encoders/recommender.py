@@ -68,6 +68,9 @@ class Tables(Recommender):
         ValueError: an option is out of range.
     """
 
+    nested: ClassVar[tuple[str, ...]] = ("items", "users", "user_vector", "pair_vector", "item_vector", "noise_vector")
+    normalize: bool = False
+
     def __init__(
         self, sizes: Mapping[str, int], history: Tensor, history_offsets: Tensor, dim: int, popularity: float = 0.0
     ) -> None:
@@ -114,6 +117,18 @@ class Tables(Recommender):
     def ranked(self, people: Tensor) -> Tensor:
         """People's vectors (B, width) as they rank items, (B, dim)."""
         return F.pad(people, (0, 1), value=1.0) if self.added else people
+
+    def cut(self, tensors: Mapping[str, Tensor], width: int) -> dict[str, Tensor]:
+        """See `Encoder.cut`: of length 1 again where whole vectors are, with the number of popularity, and scores."""
+        inner = width - bool(self.added)
+        found: dict[str, Tensor] = {}
+        for name in (name for name in self.nested if name in tensors):
+            rows, rest = tensors[name][..., :inner], tensors[name][..., self.width :]
+            found[name] = torch.cat([F.normalize(rows, dim=-1) if self.normalize else rows, rest], -1)
+        if "score" in tensors:
+            whole, part = ((t["pair_vector"] * t["item_vector"]).sum(1) for t in (tensors, found))
+            found["score"] = tensors["score"] - whole + part
+        return found
 
     def train(self, mode: bool = True) -> Self:
         """See `torch.nn.Module.train`."""

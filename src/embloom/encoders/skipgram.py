@@ -34,6 +34,7 @@ class SkipGram(Encoder):
     """
 
     rows: ClassVar[Mapping[str, str]] = {"embedding": "token", "output": "token"}
+    nested: ClassVar[tuple[str, ...]] = ("embedding", "center", "context", "output")
 
     def __init__(self, sizes: Mapping[str, int], dim: int = 100, sparse: bool = True, dtype: str = "auto") -> None:
         super().__init__()

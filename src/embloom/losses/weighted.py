@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from embloom.assembly.build import build, locate
 from embloom.assembly.wiring import Wire
 from embloom.losses.base import Classifier
+from embloom.losses.nested import Nested
 
 LEARNED = "learned"
 
@@ -26,16 +27,23 @@ class WeightedLoss(nn.Module):
         sizes: tensor -> width or number of classes; a loss sees them under its own parameter names, so a head
             reads `sizes["embedding"]` and `sizes["target"]`.
         supplied: more values offered to the constructors by parameter name.
+        nested: widths of the embedding at which each term that reads it is taken too, by a module of its own, so that
+            a classifier has a head for each; the term is the sum.
 
     Raises:
         ValueError: a node does not fit its class.
     """
 
     def __init__(
-        self, terms: Mapping[str, Mapping[str, Any]], sizes: Mapping[str, int], supplied: Mapping[str, Any]
+        self,
+        terms: Mapping[str, Mapping[str, Any]],
+        sizes: Mapping[str, int],
+        supplied: Mapping[str, Any],
+        nested: Nested | None = None,
     ) -> None:
         super().__init__()
-        self.terms = nn.ModuleDict()
+        self.terms, self.narrower = nn.ModuleDict(), nn.ModuleDict()
+        self.nested, self.narrow_wires = nested, dict[str, dict[int, Wire]]()
         self.wires: dict[str, Wire] = {}
         self.scorers: dict[str, Wire] = {}
         self.weights: dict[str, float] = {}
@@ -47,7 +55,7 @@ class WeightedLoss(nn.Module):
                 self.log_variances[name] = nn.Parameter(torch.zeros(()))
             else:
                 self.weights[name] = checked_weight(weight, where)
-            module = build(node, nn.Module, where=where, supplied={**supplied, "sizes": term_sizes(node, sizes, where)})
+            module = built(node, sizes, supplied, where)
             try:
                 self.terms[name] = module
             except KeyError as error:
@@ -55,6 +63,28 @@ class WeightedLoss(nn.Module):
             self.wires[name] = Wire(module, node.get("of"), where)
             if isinstance(module, Classifier):
                 self.scorers[name] = scorer(module, self.wires[name].source, where)
+            if nested is not None and set(self.wires[name].source.values()) & set(nested.sizes):
+                self.narrow(name, node, sizes, supplied, nested)
+
+    def narrow(
+        self, name: str, node: Mapping[str, Any], sizes: Mapping[str, int], supplied: Mapping[str, Any], nested: Nested
+    ) -> None:
+        """Builds a term once more for each width.
+
+        Raises:
+            ValueError: it needs the whole embedding.
+        """
+        where, found = f"loss.{name}", nn.ModuleDict()
+        for width in nested.widths:
+            try:
+                found[str(width)] = built(node, {**sizes, **nested.sizes_at(width)}, supplied, where)
+            except ValueError as error:
+                raise ValueError(
+                    f"loss.nested: {where} cannot be taken of {width} numbers alone; loss=linear_head has a head of "
+                    f"its own for each width ({error})"
+                ) from error
+        self.narrower[name] = found
+        self.narrow_wires[name] = {int(width): Wire(part, node.get("of"), where) for width, part in found.items()}
 
     def missing(self, available: Iterable[str]) -> list[str]:
         """One message for each tensor that a term needs and nobody provides."""
@@ -65,13 +95,21 @@ class WeightedLoss(nn.Module):
         """Named tensors -> (weighted sum, unweighted terms), all scalars. A term of weight 0 is only watched."""
         terms: dict[str, Tensor] = {}
         total: Tensor | None = None
+        cuts = self.cuts(tensors)
         for name in self.terms:
             with torch.set_grad_enabled(torch.is_grad_enabled() and self.weights.get(name) != 0):
                 terms[name] = scalar(self.wires[name](tensors), name)
+                for width, wire in self.narrow_wires.get(name, {}).items():
+                    terms[name] = terms[name] + scalar(wire(cuts[width]), name)
             part = self.weighted(name, terms[name])
             total = part if total is None else total + part
         assert total is not None
         return total, terms
+
+    def cuts(self, tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+        """The named tensors at each of the nested widths."""
+        nested = self.nested
+        return {width: {**tensors, **nested.cut(tensors, width)} for width in nested.widths} if nested else {}
 
     def weighted(self, name: str, term: Tensor) -> Tensor:
         """What a term adds to the sum."""
@@ -107,6 +145,12 @@ class WeightedLoss(nn.Module):
             if target.ndim == 1 and not target.is_floating_point():
                 found[name] = (scores(tensors), target)
         return found
+
+
+def built(node: Mapping[str, Any], sizes: Mapping[str, int], supplied: Mapping[str, Any], where: str) -> nn.Module:
+    """A term's module."""
+    offered = {**supplied, "sizes": term_sizes(node, sizes, where)}
+    return build(node, nn.Module, where=where, supplied=offered)
 
 
 def checked_weight(weight: Any, where: str) -> float:

@@ -16,10 +16,13 @@ from embloom.assembly.wiring import Wire
 from embloom.callbacks.base import Callback
 from embloom.data.base import Dataset
 from embloom.encoders.base import Encoder
+from embloom.losses.nested import nested
 from embloom.losses.weighted import WeightedLoss
 from embloom.optim.schedules import Schedule
 from embloom.optim.sparse import sparse_problems
 from embloom.probes.base import Probe
+from embloom.training.compatibility import OLD, Old, old_of
+from embloom.training.growing import ANCHOR
 from embloom.training.init_from import Start
 from embloom.training.loggers.base import RunLogger
 from embloom.training.module import EmbeddingModule
@@ -35,6 +38,7 @@ class Components:
 
     Attributes:
         supplied: what the encoder's constructor took beside its settings.
+        old: the embedding that this one is to be compatible with, if any.
     """
 
     dataset: Dataset
@@ -44,6 +48,7 @@ class Components:
     probes: dict[str, Probe]
     supplied: dict[str, Any]
     loggers: dict[str, RunLogger]
+    old: Old | None = None
 
 
 @dataclass
@@ -78,8 +83,12 @@ class Problems:
             raise ValueError("\n".join(self.messages))
 
 
-def build_components(config: Mapping[str, Any]) -> Components:
+def build_components(config: Mapping[str, Any], known: Mapping[str, list[str]] | None = None) -> Components:
     """Builds every part that the configuration names; reads data only where the sizes cannot be known without.
+
+    Args:
+        config: the run's.
+        known: names that the dataset must have, see `Dataset.known`.
 
     Raises:
         ValueError: with a line for every mistake.
@@ -90,7 +99,10 @@ def build_components(config: Mapping[str, Any]) -> Components:
     loggers = found.each("logger", config.get("logger", BEFORE_LOGGERS), RunLogger)
     make_optimizer = found.attempt(lambda: optimizer_maker(config["optimizer"]))
     schedule = found.attempt(lambda: build(config["scheduler"], Schedule, where="scheduler"))
+    old = found.attempt(lambda: old_of(config["loss"]))
     dataset = found.attempt(lambda: build_dataset(config))
+    if dataset is not None:
+        dataset.known = dict(known or {})
     if dataset is None or not dataset.sizes:
         # Reading takes time: first say what else is wrong.
         found.raise_any()
@@ -99,7 +111,10 @@ def build_components(config: Mapping[str, Any]) -> Components:
     dataset.min_batches = int(config["trainer"].get("min_batches") or 1)
     offered = {"sizes": dict(dataset.sizes), "labels": dataset.class_counts(), **dataset.supplies}
     encoder = found.attempt(lambda: build_encoder(config["encoder"], offered))
-    loss = found.attempt(lambda: build_loss(config, dataset, encoder, offered)) if encoder else None
+    if old is not None:
+        found.attempt(lambda: old.check(dataset))
+        found.raise_any()
+    loss = found.attempt(lambda: build_loss(config, dataset, encoder, offered, old)) if encoder else None
     if encoder is None or loss is None or make_optimizer is None or schedule is None:
         found.raise_any()
     assert encoder is not None
@@ -112,7 +127,7 @@ def build_components(config: Mapping[str, Any]) -> Components:
     of = config["encoder"].get("of")
     module = EmbeddingModule(dataset, encoder, loss, of, make_optimizer, schedule, config["seed"])
     supplied = taken(type(encoder), {**offered, "sizes": renamed_sizes(config["encoder"], offered["sizes"])})
-    return Components(dataset, encoder, module, callbacks, probes, supplied, loggers)
+    return Components(dataset, encoder, module, callbacks, probes, supplied, loggers, old)
 
 
 def build_dataset(config: Mapping[str, Any]) -> Dataset:
@@ -152,7 +167,11 @@ def renamed_sizes(node: Mapping[str, Any], sizes: Mapping[str, int]) -> dict[str
 
 
 def build_loss(
-    config: Mapping[str, Any], dataset: Dataset, encoder: Encoder, offered: Mapping[str, Any]
+    config: Mapping[str, Any],
+    dataset: Dataset,
+    encoder: Encoder,
+    offered: Mapping[str, Any],
+    old: Old | None = None,
 ) -> WeightedLoss:
     """The weighted terms, wired to the dataset's columns and the encoder's outputs.
 
@@ -162,7 +181,7 @@ def build_loss(
     start = Start(config.get("init_from"))
     if not config["loss"] and not encoder.computed and not (start.freeze and start.thaw_epoch is None):
         raise ValueError("there is no loss: choose one, e.g. loss=cross_entropy")
-    sizes = {**dataset.sizes, **encoder.sizes}
+    sizes = {**dataset.sizes, **encoder.sizes, **({OLD: old.width} if old else {})}
     missing = Wire(encoder, config["encoder"].get("of"), "encoder").missing(dataset.sizes)
     for name, node in config["loss"].items():
         cls = locate(node.get("_target_", ""), nn.Module, f"loss.{name}")
@@ -170,11 +189,24 @@ def build_loss(
     if missing:
         raise ValueError("\n".join(missing))
     try:
-        return WeightedLoss(config["loss"], sizes, offered)
+        widths = nested(config.get("nested"), encoder.nested, encoder.sizes, encoder.cut)
+        return WeightedLoss({**config["loss"], **anchor(config)}, sizes, offered, widths)
     except ValueError as error:  # a loss knows the fitting width, and not what the other layers are
         inner, _, last = str(config["encoder"].get("layers", "")).rpartition("-")
         said = str(error)
         raise ValueError(said.replace("...-", f"{inner}-") if inner and last else said) from error
+
+
+def anchor(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The term that anchors what `init_from` starts, where that is wanted.
+
+    Raises:
+        ValueError: a term is called so already.
+    """
+    weight = (config.get("init_from") or {}).get(ANCHOR)
+    if weight and ANCHOR in config["loss"]:
+        raise ValueError(f"loss.{ANCHOR}: init_from.{ANCHOR} is a term of that name: call yours otherwise")
+    return {ANCHOR: {"_target_": "embloom.losses.anchor.Anchor", "weight": weight}} if weight else {}
 
 
 def probe_problems(probes: Mapping[str, Probe], encoder: Encoder) -> list[str]:

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from embloom.artifact.weights import TABLE, Source, read_source
 from embloom.assembly.build import did_you_mean
 from embloom.encoders.base import Encoder
+from embloom.losses.weighted import WeightedLoss
+from embloom.training.growing import Grown, class_rows, growing, of_state
 
 OWN = "own"  # in a parameter group: the settings that are its own, which those of `optimizer` do not replace
 
@@ -28,6 +30,7 @@ class Start:
         freeze: those weights are never trained, or not before `thaw_epoch`.
         thaw_epoch: the first epoch, counted from 0, in which they are.
         lr: their own learning rate.
+        grown: the rows that are kept or anchored, where the source is grown.
     """
 
     def __init__(self, node: Mapping[str, Any] | None) -> None:
@@ -37,6 +40,8 @@ class Start:
         self.thaw_epoch: int | None = node.get("thaw_epoch")
         self.freeze: bool = bool(node.get("freeze")) or self.thaw_epoch is not None
         self.lr: float | None = node.get("lr")
+        self.keep: bool = bool(node.get("keep_rows"))
+        self.grown: Grown | None = None
 
     def split(self, encoder: nn.Module) -> list[nn.Parameter]:
         """The parameters that were started."""
@@ -65,7 +70,9 @@ class Start:
         if not self.freeze:
             return []
         frozen = self.thaw_epoch is None or epoch < self.thaw_epoch
-        for parameter in self.split(encoder):
+        # Of a table whose known rows are kept, the new ones are trained.
+        partly = {id(part) for part in self.grown.parameters().values()} if self.grown and self.keep else set()
+        for parameter in (part for part in self.split(encoder) if id(part) not in partly):
             parameter.requires_grad_(not frozen)
             if frozen:
                 parameter.grad = None
@@ -78,21 +85,54 @@ class Start:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps, so that a resume never needs the source."""
-        return {"names": self.names, "origin": self.origin}
+        grown = {"grown": self.grown.state()} if self.grown else {}
+        return {"names": self.names, "origin": self.origin, **grown}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any], encoder: Encoder, loss: WeightedLoss) -> None:
         """See `state`."""
         self.names, self.origin = list(state["names"]), dict(state["origin"])
+        if "grown" in state:
+            self.grown = of_state(encoder, loss, self.keep, state["grown"])
 
 
-def begin(encoder: Encoder, node: Mapping[str, Any] | None, rows: Mapping[str, list[str]], say: bool = True) -> Start:
+def source_of(node: Mapping[str, Any] | None) -> Source | None:
+    """What `init_from` names, if anything.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    if not node or node.get("path") is None:
+        return None
+    try:
+        return read_source(node["path"])
+    except ValueError as error:
+        raise ValueError(f"init_from={node['path']}: {error}") from error
+
+
+def known_names(node: Mapping[str, Any] | None, source: Source | None) -> dict[str, list[str]]:
+    """What a grown vocabulary must have: column -> names, and label -> classes. Nothing where nothing is grown."""
+    return {**source.labels, **source.columns} if source is not None and growing(node) else {}
+
+
+def begin(
+    encoder: Encoder,
+    node: Mapping[str, Any] | None,
+    rows: Mapping[str, list[str]],
+    say: bool = True,
+    source: Source | None = None,
+    loss: WeightedLoss | None = None,
+    classes: Mapping[str, list[str]] | None = None,
+) -> Start:
     """Starts an encoder from what `init_from` names.
 
     Args:
         encoder: with its weights randomly initialised; changed in place.
         node: the `init_from` settings.
-        rows: table -> what its rows are called.
+        rows: table, or column -> what its rows are called.
         say: print what was loaded, skipped or mismatched.
+        source: what `init_from` names, if it has been read.
+        loss: whose heads grow with the classes, likewise.
+        classes: label -> what its classes are called.
 
     Returns:
         What was started.
@@ -104,13 +144,12 @@ def begin(encoder: Encoder, node: Mapping[str, Any] | None, rows: Mapping[str, l
     said = encoder.start()
     if said and say:
         print("\n".join(said))
-    if not node or node.get("path") is None:
+    source = source or source_of(node)
+    if not node or source is None:
         return start
-    try:
-        source = read_source(node["path"])
-    except ValueError as error:
-        raise ValueError(f"init_from={node['path']}: {error}") from error
     match = Match(encoder, source, rows)
+    if growing(node) and loss is not None:
+        match.grow(encoder, loss, classes or {})
     for here, there in (node.get("map") or {}).items():
         match.mapped(str(here), str(there))
     match.by_name()
@@ -124,6 +163,8 @@ def begin(encoder: Encoder, node: Mapping[str, Any] | None, rows: Mapping[str, l
         )
     start.names = list(match.loaded)
     start.origin = {"path": str(source.path), "content_hash": source.content_hash}
+    if growing(node) and loss is not None:
+        start.grown = Grown(encoder, loss, match.began(start.keep), start.keep, known_names(node, source))
     trainable = [p for p in encoder.parameters() if p.requires_grad]
     if start.freeze and start.thaw_epoch is None:
         start.hold(encoder, 0)
@@ -144,6 +185,31 @@ class Match:
         self.loaded: dict[str, str] = {}
         self.mismatched: dict[str, str] = {}
         self.used: set[str] = set()
+        self.classes: dict[str, tuple[list[str], list[str]]] = {}
+        self.by_row: dict[str, Tensor] = {}  # of what was taken row by row, which rows
+
+    def grow(self, encoder: nn.Module, loss: WeightedLoss, names: Mapping[str, list[str]]) -> None:
+        """Matches classes by name too, and the heads of losses."""
+        self.classes = class_rows(encoder, loss, self.source, names)
+        self.source.weights |= self.source.head_weights
+        for name in self.classes:
+            if name not in self.target:
+                _, term, key = name.split("/", 2)
+                self.target[name] = loss.terms[term].state_dict()[key]
+
+    def began(self, keep: bool) -> dict[str, tuple[Tensor, Tensor]]:
+        """Name -> rows that were started, and their values: to be kept, those that have names; to be anchored, all.
+
+        Raises:
+            ValueError: no row that could be kept has a name.
+        """
+        rows = dict(self.by_row)
+        if not keep:
+            whole = {name: self.target[name] for name in self.loaded if name not in rows and self.target[name].ndim}
+            rows |= {name: torch.arange(len(tensor)) for name, tensor in whole.items() if tensor.is_floating_point()}
+        if not rows:
+            raise ValueError("init_from.keep_rows=true: no table of the source has named rows to be kept: leave it out")
+        return {name: (some, self.target[name][some]) for name, some in rows.items()}
 
     def mapped(self, here: str, there: str) -> None:
         """One entry of the map: a tensor, or all that begin with a prefix.
@@ -179,7 +245,8 @@ class Match:
 
     def words(self, name: str) -> list[str] | None:
         """What the rows of one of the encoder's tensors are called."""
-        return self.rows.get(name, self.rows.get(name.removesuffix(".weight")))
+        found = self.rows.get(name, self.rows.get(name.removesuffix(".weight")))
+        return found if found is not None else self.rows.get(name.rpartition(".")[2])
 
     def main_table(self) -> str | None:
         """The source's table of words that stands for any: `embedding`, or the only one."""
@@ -194,12 +261,17 @@ class Match:
         mine, theirs, words = self.target[name], self.source.weights[other], self.words(name)
         self.used.add(other)
         keys = self.source.rows(other)
+        if name in self.classes and len(theirs) == len(self.classes[name][1]):
+            words, keys = self.classes[name]
+        if words is not None and len(words) != len(mine):  # called like a column, and not about it
+            words = None
         if words is not None and keys is not None and mine.shape[1:] == theirs.shape[1:]:
             number = {word: row for row, word in enumerate(keys)}
             shared = [(row, number[word]) for row, word in enumerate(words) if word in number]
             if shared:
                 here, there = torch.tensor(shared).unbind(1)
                 mine[here] = theirs[there].to(mine)
+                self.by_row[name] = here
                 share = f"{len(shared):,} of {len(words):,} rows by word, the rest randomly initialised"
                 self.loaded[name] = f"{other}: {share}" if other != name else share
             else:

@@ -18,6 +18,7 @@ from embloom.encoders.base import Encoder
 from embloom.losses.weighted import WeightedLoss
 from embloom.optim.schedules import Schedule
 from embloom.seeding import seed_step
+from embloom.training.growing import MOVED
 from embloom.training.init_from import OWN, Start
 
 
@@ -71,6 +72,7 @@ class EmbeddingModule(LightningModule):
         self.on_terms: Callable[[dict[str, Tensor]], None] | None = None
         self.start = Start(None)
         self.held: list[nn.Module] = []
+        self.old_hash = ""  # of the embedding that this one is to be compatible with
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Lightning notes the name of the hook it is in, twenty times a step; `nn.Module` would look each time
@@ -85,7 +87,9 @@ class EmbeddingModule(LightningModule):
     def forward(self, batch: Batch) -> Batch:
         """A batch of raw columns -> its columns, transformed, and the encoder's outputs."""
         columns = self.dataset.transform(batch, "train" if self.training else "eval")
-        return {**columns, **self.encode(columns)}
+        grown = self.start.grown
+        moved = {MOVED: grown.moved(self.training and self.encoder.sparse)} if grown and not grown.keep else {}
+        return {**columns, **self.encode(columns), **moved}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step's weighted loss, a scalar."""
@@ -185,9 +189,16 @@ class EmbeddingModule(LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimizer and its schedule, stepped after each of its steps."""
         optimizer = self.make_optimizer(self.trained())
+        if self.start.grown is not None:
+            optimizer.register_step_post_hook(self.start.grown.restore)
         steps = self.total_steps()
         scheduler = LambdaLR(optimizer, lambda step: self.schedule(min(1.0, step / steps)))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Kept rows have no gradient."""
+        if self.start.grown is not None:
+            self.start.grown.mask()
 
     def trained(self) -> Iterable[Any]:
         """What the optimizer gets. Weights of losses that are learned are no weights of the model: decay would pull
@@ -235,13 +246,16 @@ class EmbeddingModule(LightningModule):
         """Adds what has been computed but not logged, and the last validation."""
         checkpoint["metrics"] = dict(self.metrics)
         checkpoint["start"] = self.start.state()
+        checkpoint["old_hash"] = self.old_hash
         checkpoint["recent_losses"] = torch.stack(self.recent).cpu() if self.recent else None
         checkpoint["epoch_losses"] = (float(self.epoch_sum), self.epoch_steps)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restores it."""
+        if checkpoint.get("old_hash", "") != self.old_hash:
+            raise ValueError("loss.compatible.to is no longer the embedding that this run began with: put it back")
         self.metrics.update(checkpoint["metrics"])
-        self.start.restore(checkpoint["start"])
+        self.start.restore(checkpoint["start"], self.encoder, self.loss)
         if self.start.thaw_epoch is None:
             self.start.hold(self.encoder, 0)
         losses = checkpoint["recent_losses"]

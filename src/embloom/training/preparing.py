@@ -14,17 +14,27 @@ from embloom.seeding import mix
 from embloom.training import ddp
 from embloom.training.changed_data import check_same_data
 from embloom.training.components import Components, build_components, build_dataset
-from embloom.training.init_from import Start, begin
+from embloom.training.init_from import Start, begin, known_names, source_of
 
 
-def prepared(config: Mapping[str, Any], fresh: bool = True) -> Components:
-    """Builds the parts, with the initial weights that the seed gives; a fresh start takes those of `init_from`."""
+def prepared(config: Mapping[str, Any], checkpoint: Mapping[str, Any] | None = None) -> Components:
+    """Builds the parts, with the initial weights that the seed gives; a fresh start takes those of `init_from`.
+
+    Args:
+        config: the run's.
+        checkpoint: what it goes on from; None is a fresh start.
+    """
+    node = config.get("init_from")
+    source = source_of(node) if checkpoint is None else None
+    grown = checkpoint["start"].get("grown", {}).get("known", {}) if checkpoint else known_names(node, source)
     torch.manual_seed(mix(config["seed"]))
-    components = build_components(config)
-    module, node = components.module, config.get("init_from")
-    if fresh:
-        keys = table_keys(components.encoder, components.dataset)
-        module.start = begin(components.encoder, node, keys, say=not ddp.is_worker())
+    components = build_components(config, grown)
+    module = components.module
+    if checkpoint is None:
+        dataset = components.dataset
+        keys = {**dataset.keys(), **table_keys(components.encoder, dataset)}
+        classes = {label: dataset.class_names(label) for label in dataset.labels}
+        module.start = begin(components.encoder, node, keys, not ddp.is_worker(), source, module.loss, classes)
         if not config["loss"] and not components.encoder.computed:
             check_all_started(components)
     else:
@@ -65,7 +75,7 @@ def rebuilt(
         return found
 
     try:
-        components = prepared(config, fresh=False)
+        components = prepared(config, checkpoint)
     except ValueError:
         checked(build_dataset(config))  # the parts fitted before: it may be the data that no longer does
         raise

@@ -8,12 +8,14 @@ from importlib.metadata import version
 from typing import Any
 
 from embloom import __version__
+from embloom.artifact.lineage import Parent, described
 from embloom.artifact.readers.base import Reader
 from embloom.artifact.readers.columns import ColumnsReader, columns_of
 from embloom.artifact.saving import Head, save
 from embloom.files.run_state import RunState
 from embloom.probes.base import freeze, table_keys
 from embloom.probes.run import Measured, measured
+from embloom.training import compatibility
 from embloom.training.components import Components
 from embloom.training.view import LightningTraining
 
@@ -29,7 +31,7 @@ def probed(components: Components, view: LightningTraining) -> Measured:
 
 def keep(components: Components, view: LightningTraining, state: RunState, config: Mapping[str, Any]) -> None:
     """Writes the artifact."""
-    dataset, encoder = components.dataset, components.encoder
+    dataset, encoder, loss = components.dataset, components.encoder, components.module.loss
     about = {
         "embloom_version": __version__,
         "versions": {name: version(name) for name in ("torch", "lightning", "safetensors")},
@@ -39,6 +41,8 @@ def keep(components: Components, view: LightningTraining, state: RunState, confi
         "data": view.data,
         "config": config,
         "started_from": components.module.start.origin or None,
+        **lineage(components, view),
+        **({"nested": loss.nested.every()} if loss.nested else {}),
         "metrics": dict(state.metrics),
         "trained": {"epochs": state.epoch, "steps": state.step, "at": time.strftime("%Y-%m-%d")},
     }
@@ -59,6 +63,21 @@ def keep(components: Components, view: LightningTraining, state: RunState, confi
         column_keys={column: names for column, names in columns.items() if column not in named},
         columns=dict(encoder.rows),
     )
+
+
+def lineage(components: Components, view: LightningTraining) -> dict[str, Any]:
+    """Of an embedding that was grown, or is compatible with another: the card's `lineage`."""
+    start, parents, promise, settings = components.module.start, [], dict[str, float](), dict[str, Any]()
+    if start.grown is not None:
+        parents.append(Parent(start.origin["content_hash"], start.origin["path"], "grown from"))
+        promise |= start.grown.promise()
+        settings |= {"keep_rows": start.keep}
+    if (old := components.old) is not None:
+        parents.append(old.parent())
+        found = compatibility.promise(old, components.dataset, components.module.encode, view.device)
+        promise |= found
+        print("\n".join(f"{'compatible: ' + name:<40} {value:.4f}" for name, value in found.items()))
+    return {"lineage": described(parents, promise, settings)} if parents else {}
 
 
 def row_classes(components: Components) -> dict[str, dict[str, dict[str, list[Any]]]]:

@@ -123,9 +123,10 @@ def resume(
 def join(folder: Path) -> None:
     """Takes part, as a further process, in the run that the first process began in `folder`."""
     passed = ddp.read_handover(folder)
-    components = prepared(passed["config"], fresh=not passed["checkpoint"])
+    place = passed["checkpoint"]
+    components = prepared(passed["config"], read_checkpoint(Path(place)) if place else None)
     run = Run(passed["config"], folder, components, read_state(folder))
-    run.checkpoint = Path(passed["checkpoint"]) if passed["checkpoint"] else None
+    run.checkpoint = Path(place) if place else None
     run.optimizer_changes = passed["optimizer_changes"]
     run.go()
 
@@ -200,6 +201,9 @@ class Run:
         self.components.dataset.setup("fit")
         # A resume has asked for it already, which reads all of the data.
         self.view.data = self.view.data or self.components.dataset.fingerprint()
+        if (old := self.components.old) is not None:
+            old.supply(self.components.dataset)
+            self.components.module.old_hash = old.embedding.content_hash
         if self.trainer.is_global_zero:
             print_summary(self.components, self.view.said)
             text = yaml.safe_dump(self.config, sort_keys=False)

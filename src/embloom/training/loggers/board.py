@@ -98,6 +98,6 @@ def flat_settings(config: Mapping[str, Any], state: RunState) -> dict[str, Any]:
         elif node is not None and not prefix.endswith("_target_"):
             flat[prefix] = node
 
-    for group in ("dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "init_from", "seed"):
+    for group in ("dataset", "encoder", "loss", "optimizer", "scheduler", "trainer", "init_from", "nested", "seed"):
         walk(group, config.get(group))
     return flat
