@@ -31,6 +31,7 @@ usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cf
        embloom encode RUN INPUT --layer L --output FILE   vectors of images, texts or CSV rows, from any layer
        embloom export RUN --to FORMAT                     word2vec, safetensors, npz, parquet, projector, onnx, torch
        embloom card RUN                                   what a trained embedding is, as Markdown
+       embloom serve RUN [--port 8000]                    answers over HTTP: encode, neighbors, analogy, card
        embloom publish RUN FOLDER                         a folder to give away, as the Hugging Face hub has it
        embloom completion bash|zsh                        shell completion: eval "$(embloom completion bash)"
        embloom --help | --version
@@ -191,6 +192,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "encode": lazy("embloom.commands.encode:main"),
     "export": lazy("embloom.commands.export:main"),
     "card": lazy("embloom.commands.card:main"),
+    "serve": lazy("embloom.commands.serve:main"),
     "publish": lazy("embloom.commands.publish:main"),
     "completion": completion,
 }
