@@ -43,12 +43,15 @@ def main(arguments: list[str]) -> None:
     positive_integers(**{"--threads": options.threads, "--max-body": options.max_body or 1})
     integers(0, **{"--rate": options.rate, "--port": options.port})
     try:
+        import torch
+
         from embloom.serving.answers import Answers
         from embloom.serving.app import Application
         from embloom.serving.limits import Limits
         from embloom.serving.server import bound, run
     except ImportError as error:
         raise ValueError(f"serving needs {error.name}: pip install 'embloom[serve]'") from error
+    torch.set_num_threads(options.threads)
     embedding = opened(options.run, options.config_dir)
     index = index_of(embedding, options)
     usual = IMAGES if embedding.reader.kind == "image" else Limits.body

@@ -23,7 +23,8 @@ from embloom.serving.inputs import KINDS, forgotten, taken
 from embloom.serving.limits import Limits, Refused
 from embloom.serving.schema import AnalogyAsked, EncodeAsked, NeighborsAsked
 
-TOGETHER = 64  # queries in one matrix product
+TOGETHER = 16  # queries in one matrix product
+QUICK = 1 << 24  # numbers in a table that is searched in a few milliseconds
 TOLD = ("format_version", "embloom_version", "names", "layers", "labels", "reader", "metrics", "trained", "versions")
 ONE = {"text": "texts", "image": "images", "row": "rows"}  # what neighbors takes one of, and encode several
 
@@ -73,7 +74,10 @@ class Answers:
         if index is not None:
             names = [index.called(row) for row in range(len(index))]
             self.stocks["index"] = Stock(BatchedSearch(index.rows), names, index.layer)
-        self.searching: Batches[Query, list[tuple[str, float]]] = Batches(searched, TOGETHER, limits.waiting, threads)
+        largest = max((stock.search.rows.numel() for stock in self.stocks.values()), default=0)
+        self.searching: Batches[Query, list[tuple[str, float]]] = Batches(
+            searched, TOGETHER, limits.waiting, threads, quick=largest <= QUICK
+        )
         # Apart from searches, which are quick; and each by itself, so that nobody's answer depends on others' inputs.
         self.encoding: Batches[Callable[[], Any], Any] = Batches(called, 1, limits.waiting, threads)
 

@@ -1,4 +1,4 @@
-"""Requests that come at the same time are worked on together, in a thread beside the one that talks to clients."""
+"""Requests that come at the same time are worked on together, beside or between talking to clients."""
 
 from __future__ import annotations
 
@@ -17,20 +17,27 @@ R = TypeVar("R")
 
 
 class Batches(Generic[T, R]):
-    """A queue before one thread. While it works on some items the next ones gather, so that nobody waits for others to
-    come, and many go together where many come.
+    """A queue of work. While some items are worked on the next ones gather, so that nobody waits for others to come, and
+    many go together where many come.
 
     Args:
         work: items -> for each its result, or the exception to raise.
         most: items that go together.
         waiting: items that may wait.
         threads: that torch uses.
+        quick: the work takes a few milliseconds, and is done in the thread that talks to clients: two threads of Python
+            wait for each other longer than that.
     """
 
     def __init__(
-        self, work: Callable[[Sequence[T]], Sequence[R | Exception]], most: int, waiting: int, threads: int
+        self,
+        work: Callable[[Sequence[T]], Sequence[R | Exception]],
+        most: int,
+        waiting: int,
+        threads: int,
+        quick: bool = False,
     ) -> None:
-        self.work, self.most, self.waiting = work, most, waiting
+        self.work, self.most, self.waiting, self.quick = work, most, waiting, quick
         self.pool = ThreadPoolExecutor(1, "embloom", initializer=torch.set_num_threads, initargs=(threads,))
         self.queue: deque[tuple[T, asyncio.Future[R]]] = deque()
         self.task: asyncio.Task[None] | None = None
@@ -58,10 +65,13 @@ class Batches(Generic[T, R]):
             some = [(item, future) for item, future in some if not future.done()]  # who has gone needs no answer
             if not some:
                 continue
+            items = [item for item, _ in some]
             try:
-                results: Sequence[R | Exception] = await loop.run_in_executor(
-                    self.pool, self.work, [item for item, _ in some]
-                )
+                if self.quick:
+                    results: Sequence[R | Exception] = self.work(items)
+                    await asyncio.sleep(0)  # what has come meanwhile is read first
+                else:
+                    results = await loop.run_in_executor(self.pool, self.work, items)
             except Exception as error:
                 results = [error] * len(some)
             for (_, future), result in zip(some, results, strict=True):
