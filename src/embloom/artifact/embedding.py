@@ -17,6 +17,7 @@ from torch import Tensor
 from embloom.artifact.assembling import check_shapes, classes_by_target, heads
 from embloom.artifact.extractor import Extractor
 from embloom.artifact.given import given
+from embloom.artifact.lineage import parents_of
 from embloom.artifact.readers.base import Reader
 from embloom.artifact.saving import SUPPLIED, artifact_folder, encoder_weights, read
 from embloom.artifact.telling import told
@@ -280,5 +281,6 @@ def assembled(card: dict[str, Any], weights: Mapping[str, Tensor]) -> Embedding:
     encoder.load_state_dict(encoder_weights(weights))
     by_column = {column: card["keys"][table] for table, column in card["columns"].items() if table in card["keys"]}
     keys = {**card["column_keys"], **by_column}
-    reader = build(card["reader"], Reader, where="reader", supplied={"keys": keys})
+    paths = {one.content_hash: one.path for one in parents_of(card)}
+    reader = build(card["reader"], Reader, where="reader", supplied={"keys": keys, "upstream_paths": paths})
     return Embedding(encoder, card, reader, dict(heads(card, weights)))

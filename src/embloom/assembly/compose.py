@@ -86,6 +86,8 @@ def spelled(argument: str) -> str:
     """An override as Hydra reads it: letters that are no ASCII, and texts with =, in quotes, and `init_from=PATH`, as
     people write it, in full; a path that is there is taken as it is, commas and all."""
     key, _, value = argument.partition("=")
+    if key == "dataset.features":  # of any dataset, whose yaml need not have it
+        return f"++{key}={in_quotes(value)}" if value else argument
     if key not in ("init_from", "init_from.path") or value.startswith(("{", "'", '"')) or value == "null":
         return argument if key.startswith("-") else f"{key}={in_quotes(value)}" if value else argument
     quoted = "'" + value.replace("'", "\\'") + "'"

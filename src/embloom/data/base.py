@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from abc import abstractmethod
+import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -20,6 +21,7 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 Phase = Literal["train", "eval", "embed"]
 Batch = dict[str, Tensor]
+RAW = "upstream_"  # begins the names of columns that are added, before `transform` has seen them
 Encode = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 
 
@@ -34,6 +36,45 @@ class RowClasses:
 
     codes: Tensor
     names: list[str]
+
+
+class Added(ABC):
+    """Columns that come from elsewhere than a dataset's own data; see `dataset.features`.
+
+    Attributes:
+        sizes: column -> width.
+    """
+
+    sizes: dict[str, int]
+
+    @abstractmethod
+    def check(self, dataset: Dataset) -> None:
+        """Raises a ValueError where they do not fit a dataset, whose sizes are known."""
+
+    @abstractmethod
+    def attach(self, dataset: Dataset) -> None:
+        """Gives them to a dataset that has read its data, by its `attach`."""
+
+    @abstractmethod
+    def placed(self, columns: Batch) -> Batch:
+        """A transformed batch with them under their names."""
+
+    @abstractmethod
+    def identity(self) -> list[dict[str, str]]:
+        """What decides them, beside the data."""
+
+    @abstractmethod
+    def reader(self, inner: Reader | None, needed: Sequence[str], keys: Mapping[str, Sequence[str]]) -> Reader:
+        """What makes them of raw inputs, for an encoder that needs some columns."""
+
+    @property
+    @abstractmethod
+    def taken(self) -> set[str]:
+        """The dataset's columns that they are made of."""
+
+    @abstractmethod
+    def lineage(self) -> dict[str, Any]:
+        """For the card."""
 
 
 class Dataset(LightningDataModule):
@@ -56,6 +97,9 @@ class Dataset(LightningDataModule):
         no_effect: options that change no result.
         training_only: options that change nothing about held-out samples and their loss.
         views: rows that `transform` makes of each sample, in all phases but `embed`.
+        in_memory: whether columns can be added, see `attach`.
+        added: columns from elsewhere.
+        checked: whether they fit.
         min_batches: an epoch of training has at least so many batches; set by the run, from `trainer.min_batches`.
     """
 
@@ -71,6 +115,9 @@ class Dataset(LightningDataModule):
     no_effect: ClassVar[tuple[str, ...]] = ("resident",)
     training_only: tuple[str, ...] = ("batch_size", "seed")
     views: int = 1
+    in_memory: bool = False
+    added: Added | None = None
+    checked: bool = False
 
     min_batches: int = 1
 
@@ -120,6 +167,19 @@ class Dataset(LightningDataModule):
         """
         return batch
 
+    def seen(self, batch: Batch, phase: Phase) -> Batch:
+        """`transform`, and the columns that come from elsewhere."""
+        columns = self.transform(batch, phase)
+        return columns if self.added is None else self.added.placed(columns)
+
+    def attach(self, split: Split, name: str, column: Tensor) -> None:
+        """Adds a column, a row for each sample of a split; `transform` must let it through.
+
+        Raises:
+            ValueError: the dataset does not hold its columns in memory.
+        """
+        raise ValueError(f"dataset.features: {type(self).__name__} takes no further columns: leave it out")
+
     def choose(self, batch: Batch, rows: Tensor) -> Batch:
         """Some of a batch's samples, by their row numbers."""
         return {name: column[rows.to(column.device)] for name, column in batch.items()}
@@ -138,6 +198,11 @@ class Dataset(LightningDataModule):
         """Measures, where that has not been done."""
         if not self.sizes:
             self.measure()
+        if self.added is not None:
+            if not self.checked:
+                self.added.check(self)
+                self.checked = True
+            self.sizes |= self.added.sizes
 
     def class_counts(self) -> dict[str, int]:
         """Label -> number of classes."""
@@ -150,13 +215,17 @@ class Dataset(LightningDataModule):
     def fingerprint(self) -> dict[str, Any]:
         """What identifies the data, for the artifact's card and for a resume."""
         keys = hashlib.blake2b(repr(sorted(self.keys().items())).encode(), digest_size=16).hexdigest()
+        content = self.digest()
+        if self.added is not None:
+            told = json.dumps([content, self.added.identity()])
+            content = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
         return {
             "dataset": type(self).__name__,
             "rows": self.rows(),
             "sizes": dict(self.sizes),
             "classes": {label: self.class_names(label) for label in self.labels},
             "keys": keys,
-            "content": self.digest(),
+            "content": content,
         }
 
     def setup(self, stage: str | None = None) -> None:
@@ -226,7 +295,7 @@ def encoded_batches(
             if not len(here):
                 continue
             batch = dataset.choose(batch, here)
-        columns = dataset.transform(to_device(batch, device), "embed")
+        columns = dataset.seen(to_device(batch, device), "embed")
         yield {**columns, **encode(columns)}
 
 
@@ -259,10 +328,11 @@ def samples_in(dataset: Dataset, batch: Mapping[str, Tensor]) -> int:
 
 
 def digest_of(columns: Mapping[str, Mapping[str, Tensor]], names: Sequence[str] = SPLITS) -> str:
-    """A hash of every number of every split's columns."""
+    """A hash of every number of every split's columns, but for those that were added."""
     digest = hashlib.blake2b(digest_size=16)
     for split in names:
-        for name, column in sorted(columns.get(split, {}).items()):
+        own = {name: column for name, column in columns.get(split, {}).items() if not name.startswith(RAW)}
+        for name, column in sorted(own.items()):
             digest.update(f"{split} {name} {column.dtype} {tuple(column.shape)}".encode())
             numbers: Any = column.cpu().contiguous().view(torch.uint8).numpy()
             digest.update(numbers.data)

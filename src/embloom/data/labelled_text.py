@@ -147,6 +147,11 @@ class LabelledText(InMemoryDataset):
         """The columns with one row a text; the words, which have not, are in `texts`."""
         return {split: {"label": found["label"], "length": found["length"]} for split, found in self.texts.items()}
 
+    def attach(self, split: Split, name: str, column: Tensor) -> None:
+        """Beside the words, too, of which batches are made."""
+        super().attach(split, name, column)
+        self.texts[split][name] = column
+
     def choose(self, batch: dict[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
         """Some texts of a batch, with their words."""
         return taken(batch, rows.cpu())

@@ -84,7 +84,7 @@ class EmbeddingModule(LightningModule):
 
     def forward(self, batch: Batch) -> Batch:
         """A batch of raw columns -> its columns, transformed, and the encoder's outputs."""
-        columns = self.dataset.transform(batch, "train" if self.training else "eval")
+        columns = self.dataset.seen(batch, "train" if self.training else "eval")
         return {**columns, **self.encode(columns)}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -156,7 +156,7 @@ class EmbeddingModule(LightningModule):
         """What is classified: a batch's samples as they are, where the losses see views of them."""
         if self.dataset.views == 1 or not self.loss.scorers:
             return tensors
-        columns = self.dataset.transform(batch, "embed")
+        columns = self.dataset.seen(batch, "embed")
         return {**columns, **self.encode(columns)}
 
     def on_validation_epoch_end(self) -> None:

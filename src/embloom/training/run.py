@@ -34,6 +34,7 @@ from embloom.training.trainer import make_trainer
 from embloom.training.view import LightningTraining
 
 METRICS = "metrics.json"
+FEATURES = "features"  # `dataset.features`, whose folders may move
 
 
 def start(asked: Composed, automatic: bool = False, sweep: InSweep | None = None) -> Path:
@@ -147,7 +148,7 @@ class Run:
         self.optimizer_changes: dict[str, Any] = {}
         dataset = components.dataset
         state.data_options = {
-            "locations": list(dataset.locations),
+            "locations": [*dataset.locations, *([FEATURES] if dataset.added else [])],
             "no_effect": list(dataset.no_effect),
             "training_only": list(dataset.training_only),
         }
@@ -211,7 +212,7 @@ class Run:
         module, dataset = self.components.module, self.components.dataset
         if self.checkpoint is None and self.components.encoder.computed and not module.start.names:
             batches = dataset.loader("train", every_rank=True)
-            self.components.encoder.fit(module.encode.renamed(dataset.transform(b, "embed")) for b in batches)
+            self.components.encoder.fit(module.encode.renamed(dataset.seen(b, "embed")) for b in batches)
         if not any(p.requires_grad for p in module.parameters()):
             if next(module.parameters(), None) is not None:
                 print("nothing is trained: every weight is frozen")
