@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -15,13 +15,13 @@ from torch import Tensor
 
 from embloom.artifact.readers.base import Reader
 from embloom.assembly.parameters import choices, positive_integers
+from embloom.data.added import RAW, Added
 from embloom.encoders.ragged import Ragged
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 Phase = Literal["train", "eval", "embed"]
 Batch = dict[str, Tensor]
-RAW = "upstream_"  # begins the names of columns that are added, before `transform` has seen them
 Encode = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 
 
@@ -36,45 +36,6 @@ class RowClasses:
 
     codes: Tensor
     names: list[str]
-
-
-class Added(ABC):
-    """Columns that come from elsewhere than a dataset's own data; see `dataset.features`.
-
-    Attributes:
-        sizes: column -> width.
-    """
-
-    sizes: dict[str, int]
-
-    @abstractmethod
-    def check(self, dataset: Dataset) -> None:
-        """Raises a ValueError where they do not fit a dataset, whose sizes are known."""
-
-    @abstractmethod
-    def attach(self, dataset: Dataset) -> None:
-        """Gives them to a dataset that has read its data, by its `attach`."""
-
-    @abstractmethod
-    def placed(self, columns: Batch) -> Batch:
-        """A transformed batch with them under their names."""
-
-    @abstractmethod
-    def identity(self) -> list[dict[str, str]]:
-        """What decides them, beside the data."""
-
-    @abstractmethod
-    def reader(self, inner: Reader | None, needed: Sequence[str], keys: Mapping[str, Sequence[str]]) -> Reader:
-        """What makes them of raw inputs, for an encoder that needs some columns."""
-
-    @property
-    @abstractmethod
-    def taken(self) -> set[str]:
-        """The dataset's columns that they are made of."""
-
-    @abstractmethod
-    def lineage(self) -> dict[str, Any]:
-        """For the card."""
 
 
 class Dataset(LightningDataModule):

@@ -22,7 +22,8 @@ from embloom.artifact.readers.base import Reader
 from embloom.artifact.readers.image import ImageReader
 from embloom.artifact.readers.table import TableReader
 from embloom.artifact.readers.upstream import FEATURES, Upstream, UpstreamReader, combined, opened, side_by_side
-from embloom.data.base import RAW, Added, Batch, Dataset
+from embloom.data.added import RAW, Added
+from embloom.data.base import Batch, Dataset
 from embloom.data.batches import as_tensor
 from embloom.data.cache import cached
 from embloom.data.text import default_cache
@@ -58,8 +59,8 @@ class Features(Added):
                 )
             if isinstance(mine, (ImageReader, TableReader)) and told(mine) != told(theirs):
                 raise ValueError(
-                    f"dataset.features: {one.path} reads its inputs otherwise than this dataset ({differing(mine, theirs)})"
-                    ": train both on the same columns, or with the same dataset.side and dataset.channels"
+                    f"dataset.features: {one.path} reads its inputs otherwise ({differing(mine, theirs)}): train both "
+                    "on the same columns, or with the same dataset.side and dataset.channels"
                 )
             if "token" in one.needed and not getattr(theirs, "known", None):
                 raise ValueError(f"dataset.features: {one.path} does not say which words it knows")

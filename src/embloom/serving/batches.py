@@ -17,8 +17,8 @@ R = TypeVar("R")
 
 
 class Batches(Generic[T, R]):
-    """A queue of work. While some items are worked on the next ones gather, so that nobody waits for others to come, and
-    many go together where many come.
+    """A queue of work. While some items are worked on the next ones gather: nobody waits for others to come, and many
+    go together where many come.
 
     Args:
         work: items -> for each its result, or the exception to raise.

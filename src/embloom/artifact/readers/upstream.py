@@ -108,8 +108,8 @@ def opened(path: str, layer: str, column: str, pinned: str = "") -> Upstream:
     if pinned and not covers(found.card, pinned):
         raise ValueError(
             f"{path} is the embedding {short(found.content_hash)}, and this one was built on {short(pinned)}: their "
-            f"vectors have nothing to do with each other. Name a folder with that one in {PLACES}=FOLDER, align the new "
-            "one to it, or train again on the new one"
+            f"vectors have nothing to do with each other. Name a folder with that one in {PLACES}=FOLDER, align the "
+            "new one to it, or train again on the new one"
         )
     return Upstream(found, pinned or found.content_hash, str(Path(path).expanduser().absolute()), layer, column)
 
