@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "embloom"
 # From the ground up: a room imports from itself and from what stands before it.
 ROOMS = (
     "seeding", "threads", "startup", "files", "assembly", "errors", "encoders", "losses", "optim", "artifact", "data",
-    "probes", "callbacks", "training", "comparison", "derive", "sweeps", "commands", "cli", "__main__",
+    "probes", "callbacks", "training", "comparison", "derive", "sweeps", "serving", "commands", "cli", "__main__",
 )  # fmt: skip
 MODULES = {
     ".".join(("embloom", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__"): path

@@ -35,6 +35,7 @@ usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cf
        embloom sizes RUN --keep 0.98                      what each size costs, and the smallest that keeps so much
        embloom align V2 V1 --output FOLDER                V2's vectors in the space of V1's
        embloom card RUN                                   what a trained embedding is, as Markdown
+       embloom serve RUN [--port 8000]                    answers over HTTP: encode, neighbors, analogy, card
        embloom publish RUN FOLDER                         a folder to give away, as the Hugging Face hub has it
        embloom completion bash|zsh                        shell completion: eval "$(embloom completion bash)"
        embloom --help | --version
@@ -198,6 +199,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "sizes": lazy("embloom.commands.sizes:main"),
     "align": lazy("embloom.commands.align:main"),
     "card": lazy("embloom.commands.card:main"),
+    "serve": lazy("embloom.commands.serve:main"),
     "publish": lazy("embloom.commands.publish:main"),
     "completion": completion,
 }

@@ -18,6 +18,7 @@ from embloom.artifact.assembling import check_shapes, classes_by_target, heads
 from embloom.artifact.extractor import Extractor, check_width
 from embloom.artifact.given import given
 from embloom.artifact.in_context import by_position, occurrences
+from embloom.artifact.lineage import parents_of
 from embloom.artifact.readers.base import Reader
 from embloom.artifact.saving import COMPATIBLE, SUPPLIED, artifact_folder, encoder_weights, read
 from embloom.artifact.staged import Staged, staged
@@ -338,7 +339,8 @@ def assembled(card: dict[str, Any], weights: Mapping[str, Tensor]) -> Embedding:
     encoder.load_state_dict(encoder_weights(weights))
     by_column = {column: card["keys"][table] for table, column in card["columns"].items() if table in card["keys"]}
     keys = {**card["column_keys"], **by_column}
-    reader = build(card["reader"], Reader, where="reader", supplied={"keys": keys})
+    paths = {one.content_hash: one.path for one in parents_of(card)}
+    reader = build(card["reader"], Reader, where="reader", supplied={"keys": keys, "upstream_paths": paths})
     whole = staged(encoder, card, weights)
     if off := [name for name, width in card["layers"].items() if whole.sizes.get(name, width) != width]:
         raise ValueError(f"layers.{off[0]}={card['layers'][off[0]]}: its vectors have {whole.sizes[off[0]]} numbers")

@@ -88,6 +88,8 @@ def spelled(argument: str) -> str:
     key, _, value = argument.partition("=")
     if key == "loss.nested":  # beside the terms, of which it is none
         key, argument = "nested", f"nested={value}"
+    if key == "dataset.features":  # of any dataset, whose yaml need not have it
+        return f"++{key}={in_quotes(value)}" if value else argument
     if key not in ("init_from", "init_from.path") or value.startswith(("{", "'", '"')) or value == "null":
         return argument if key.startswith("-") else f"{key}={in_quotes(value)}" if value else argument
     quoted = "'" + value.replace("'", "\\'") + "'"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from embloom.artifact.readers.base import Reader
 from embloom.assembly.parameters import choices, positive_integers
+from embloom.data.added import RAW, Added
 from embloom.encoders.ragged import Ragged
 
 Split = Literal["train", "val", "test"]
@@ -58,6 +60,9 @@ class Dataset(LightningDataModule):
         views: rows that `transform` makes of each sample, in all phases but `embed`.
         known: names that a vocabulary (by column) and the classes (by label) must have, whatever the data holds, since
             an embedding that is to be grown has them; set before `measure`.
+        in_memory: whether columns can be added, see `attach`.
+        added: columns from elsewhere.
+        checked: whether they fit.
         min_batches: an epoch of training has at least so many batches; set by the run, from `trainer.min_batches`.
     """
 
@@ -73,6 +78,9 @@ class Dataset(LightningDataModule):
     no_effect: ClassVar[tuple[str, ...]] = ("resident",)
     training_only: tuple[str, ...] = ("batch_size", "seed")
     views: int = 1
+    in_memory: bool = False
+    added: Added | None = None
+    checked: bool = False
 
     min_batches: int = 1
 
@@ -128,6 +136,19 @@ class Dataset(LightningDataModule):
         """
         return batch
 
+    def seen(self, batch: Batch, phase: Phase) -> Batch:
+        """`transform`, and the columns that come from elsewhere."""
+        columns = self.transform(batch, phase)
+        return columns if self.added is None else self.added.placed(columns)
+
+    def attach(self, split: Split, name: str, column: Tensor) -> None:
+        """Adds a column, a row for each sample of a split; `transform` must let it through.
+
+        Raises:
+            ValueError: the dataset does not hold its columns in memory.
+        """
+        raise ValueError(f"dataset.features: {type(self).__name__} takes no further columns: leave it out")
+
     def choose(self, batch: Batch, rows: Tensor) -> Batch:
         """Some of a batch's samples, by their row numbers."""
         return {name: column[rows.to(column.device)] for name, column in batch.items()}
@@ -146,8 +167,13 @@ class Dataset(LightningDataModule):
         """Measures, where that has not been done."""
         if not self.sizes:
             self.measure()
+        if self.added is not None:
+            if not self.checked:
+                self.added.check(self)
+                self.checked = True
+            self.sizes |= self.added.sizes
 
-    def added(self, column: str, names: Collection[str]) -> list[str]:
+    def unseen(self, column: str, names: Collection[str]) -> list[str]:
         """The known names of a column, or of the classes of a label, that are not among those of the data."""
         there = set(names)
         return [name for name in self.known.get(column, ()) if name not in there]
@@ -163,13 +189,17 @@ class Dataset(LightningDataModule):
     def fingerprint(self) -> dict[str, Any]:
         """What identifies the data, for the artifact's card and for a resume."""
         keys = hashlib.blake2b(repr(sorted(self.keys().items())).encode(), digest_size=16).hexdigest()
+        content = self.digest()
+        if self.added is not None:
+            told = json.dumps([content, self.added.identity()])
+            content = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
         return {
             "dataset": type(self).__name__,
             "rows": self.rows(),
             "sizes": dict(self.sizes),
             "classes": {label: self.class_names(label) for label in self.labels},
             "keys": keys,
-            "content": self.digest(),
+            "content": content,
         }
 
     def setup(self, stage: str | None = None) -> None:
@@ -239,7 +269,7 @@ def encoded_batches(
             if not len(here):
                 continue
             batch = dataset.choose(batch, here)
-        columns = dataset.transform(to_device(batch, device), "embed")
+        columns = dataset.seen(to_device(batch, device), "embed")
         yield {**columns, **encode(columns)}
 
 
@@ -272,10 +302,11 @@ def samples_in(dataset: Dataset, batch: Mapping[str, Tensor]) -> int:
 
 
 def digest_of(columns: Mapping[str, Mapping[str, Tensor]], names: Sequence[str] = SPLITS) -> str:
-    """A hash of every number of every split's columns."""
+    """A hash of every number of every split's columns, but for those that were added."""
     digest = hashlib.blake2b(digest_size=16)
     for split in names:
-        for name, column in sorted(columns.get(split, {}).items()):
+        own = {name: column for name, column in columns.get(split, {}).items() if not name.startswith(RAW)}
+        for name, column in sorted(own.items()):
             digest.update(f"{split} {name} {column.dtype} {tuple(column.shape)}".encode())
             numbers: Any = column.cpu().contiguous().view(torch.uint8).numpy()
             digest.update(numbers.data)

@@ -61,6 +61,7 @@ class ImageFolder(ImageDataset):
         self.workers, self.skip_unreadable = workers, skip_unreadable
         self.samples = self.listed()
         self.streams = self.too_large() if stream == "auto" else bool(stream)
+        self.in_memory = not self.streams
 
     def listed(self) -> dict[Split, list[Sample]]:
         """Lists the images of each split, without opening any.

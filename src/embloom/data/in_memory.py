@@ -23,6 +23,8 @@ class InMemoryDataset(Dataset):
         seed: the run's; decides the order.
     """
 
+    in_memory: bool = True
+
     def __init__(self, batch_size: int, resident: bool | str = "auto", seed: int = 0) -> None:
         super().__init__(batch_size, resident, seed)
         self.columns: dict[Split, dict[str, Tensor]] = {}
@@ -39,6 +41,8 @@ class InMemoryDataset(Dataset):
             columns = self.load()
             self.check_columns(columns)
             self.columns = columns
+            if self.added is not None:
+                self.added.attach(self)
 
     def check_columns(self, splits: Mapping[Split, Mapping[str, Tensor]]) -> None:
         """Refuses splits that training or probes would stumble over.
@@ -69,6 +73,10 @@ class InMemoryDataset(Dataset):
                 f"the label '{label}' of the {split} split has classes {low} to {high}, and sizes['{label}'] says "
                 f"{self.sizes[label]}: they count from 0"
             )
+
+    def attach(self, split: Split, name: str, column: Tensor) -> None:
+        """Beside the others; `placed` and batches treat it alike."""
+        self.columns[split][name] = column
 
     def rows(self) -> dict[str, int]:
         """Split -> its number of samples."""

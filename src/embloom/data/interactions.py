@@ -136,7 +136,7 @@ class Interactions(Dataset):
     def grow(self) -> None:
         """Adds the known people and items that the data does not hold: they had, and were had by, none."""
         for column in ("user", "item"):
-            if not (names := self.added(column, self.names_of[column])):
+            if not (names := self.unseen(column, self.names_of[column])):
                 continue
             self.names_of[column] = [*self.names_of[column], *names]
             for attribute, classes in self.row_classes.get(column, {}).items():

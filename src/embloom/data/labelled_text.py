@@ -107,9 +107,9 @@ class LabelledText(InMemoryDataset):
     def measure(self) -> None:
         """Reads everything, once into the cache: how many words and classes there are decides the encoder's sizes."""
         found = self.source.opened(self.cache)
-        classes = self.added("label", found.classes) if self.source.classes is None else []
+        classes = self.unseen("label", found.classes) if self.source.classes is None else []
         names = sorted([*found.classes, *classes]) if classes else found.classes
-        self.vocabulary, self.names = [*found.vocabulary, *self.added("token", found.vocabulary)], {"label": names}
+        self.vocabulary, self.names = [*found.vocabulary, *self.unseen("token", found.vocabulary)], {"label": names}
         number = torch.tensor([names.index(name) for name in found.classes])
         self.texts = self.parted({split: relabelled(texts, number) for split, texts in found.columns.items()})
         self.reader = TextReader(**self.text_options, vocabulary=self.vocabulary)
@@ -159,6 +159,11 @@ class LabelledText(InMemoryDataset):
     def load(self) -> dict[Split, dict[str, Tensor]]:
         """The columns with one row a text; the words, which have not, are in `texts`."""
         return {split: {"label": found["label"], "length": found["length"]} for split, found in self.texts.items()}
+
+    def attach(self, split: Split, name: str, column: Tensor) -> None:
+        """Beside the words, too, of which batches are made."""
+        super().attach(split, name, column)
+        self.texts[split][name] = column
 
     def choose(self, batch: dict[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
         """Some texts of a batch, with their words."""

@@ -140,7 +140,7 @@ class Text(Dataset):
 
     def grown(self, found: Corpus) -> Corpus:
         """The corpus with the known words that it does not hold after its own: they occur 0 times."""
-        if not (words := self.added("token", found.words)):
+        if not (words := self.unseen("token", found.words)):
             return found
         every = [*found.words, *words]
         if isinstance(self.reader, TextReader):

@@ -52,7 +52,7 @@ class SampledSplit(EncodedSplit):
         """The columns and layers of the sample."""
         parts: dict[str, list[Tensor]] = {name: [] for name in names}
         for batch in self.rows:
-            columns = self.dataset.transform(to_device(batch, self.device), "embed")
+            columns = self.dataset.seen(to_device(batch, self.device), "embed")
             tensors: Mapping[str, Tensor] = {**columns, **self.encode(columns)}
             for name, part in parts.items():
                 part.append(tensors[name].float() if tensors[name].is_floating_point() else tensors[name])

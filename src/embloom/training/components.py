@@ -15,6 +15,7 @@ from embloom.assembly.kinds import wrong_kinds
 from embloom.assembly.wiring import Wire
 from embloom.callbacks.base import Callback
 from embloom.data.base import Dataset
+from embloom.data.features import features_of
 from embloom.encoders.base import Encoder
 from embloom.losses.nested import nested
 from embloom.losses.weighted import WeightedLoss
@@ -136,8 +137,13 @@ def build_dataset(config: Mapping[str, Any]) -> Dataset:
     Raises:
         ValueError: the node does not fit its class.
     """
-    node = config["dataset"]
+    node = {key: value for key, value in config["dataset"].items() if key != "features"}
     dataset: Dataset = build(node, Dataset, where="dataset", supplied={"seed": config["seed"]})
+    if features := features_of(config["dataset"].get("features"), node.get("cache")):
+        if not dataset.in_memory:
+            why = "with dataset.stream=false it may fit" if "stream" in dataset.no_effect else "leave it out"
+            raise ValueError(f"dataset.features: {type(dataset).__name__} does not hold its columns in memory: {why}")
+        dataset.added = features
     # An empty path would be the current folder.
     if empty := [key for key in (*dataset.locations, "cache") if node.get(key) == ""]:
         raise ValueError("\n".join(f"dataset.{key}= is empty: name a file or folder, or leave it out" for key in empty))

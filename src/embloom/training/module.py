@@ -86,7 +86,7 @@ class EmbeddingModule(LightningModule):
 
     def forward(self, batch: Batch) -> Batch:
         """A batch of raw columns -> its columns, transformed, and the encoder's outputs."""
-        columns = self.dataset.transform(batch, "train" if self.training else "eval")
+        columns = self.dataset.seen(batch, "train" if self.training else "eval")
         grown = self.start.grown
         moved = {MOVED: grown.moved(self.training and self.encoder.sparse)} if grown and not grown.keep else {}
         return {**columns, **self.encode(columns), **moved}
@@ -160,7 +160,7 @@ class EmbeddingModule(LightningModule):
         """What is classified: a batch's samples as they are, where the losses see views of them."""
         if self.dataset.views == 1 or not self.loss.scorers:
             return tensors
-        columns = self.dataset.transform(batch, "embed")
+        columns = self.dataset.seen(batch, "embed")
         return {**columns, **self.encode(columns)}
 
     def on_validation_epoch_end(self) -> None:

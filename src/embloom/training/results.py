@@ -47,7 +47,10 @@ def keep(components: Components, view: LightningTraining, state: RunState, confi
         "trained": {"epochs": state.epoch, "steps": state.step, "at": time.strftime("%Y-%m-%d")},
     }
     of: Mapping[str, str] = config["encoder"].get("of") or {}
-    columns = {column: names for column, names in dataset.keys().items() if column in components.module.encode.source}
+    read = {*components.module.encode.source.values(), *(dataset.added.taken if dataset.added else ())}
+    columns = {column: names for column, names in dataset.keys().items() if column in read}
+    if dataset.added is not None:
+        about["lineage"] = dataset.added.lineage()
     tables = table_keys(encoder, dataset)
     named = {column for table, column in encoder.rows.items() if table in tables}
     save(
@@ -95,11 +98,13 @@ def row_classes(components: Components) -> dict[str, dict[str, dict[str, list[An
 def reader_of(components: Components) -> Reader:
     """The dataset's, else one of the numbers that the encoder needs."""
     dataset, wire = components.dataset, components.module.encode
+    if dataset.added is not None:
+        return dataset.added.reader(dataset.reader_for(dataset.added.taken), list(wire.source.values()), dataset.keys())
     reader = dataset.reader_for(wire.source.values())
     if reader is not None:
         return reader
     batch = next(iter(dataset.loader("test", every_rank=True)))
-    tensors = dataset.transform({name: column.cpu() for name, column in batch.items()}, "embed")
+    tensors = dataset.seen({name: column.cpu() for name, column in batch.items()}, "embed")
     needed = wire.required or [name for name in wire.source if name in ("user", "item")]
     return ColumnsReader(columns_of(tensors, [wire.source[name] for name in needed]), dataset.keys())
 

@@ -34,6 +34,7 @@ from embloom.training.trainer import make_trainer
 from embloom.training.view import LightningTraining
 
 METRICS = "metrics.json"
+FEATURES = "features"  # `dataset.features`, whose folders may move
 
 
 def start(asked: Composed, automatic: bool = False, sweep: InSweep | None = None) -> Path:
@@ -148,7 +149,7 @@ class Run:
         self.optimizer_changes: dict[str, Any] = {}
         dataset = components.dataset
         state.data_options = {
-            "locations": list(dataset.locations),
+            "locations": [*dataset.locations, *([FEATURES] if dataset.added else [])],
             "no_effect": list(dataset.no_effect),
             "training_only": list(dataset.training_only),
         }
@@ -214,7 +215,7 @@ class Run:
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         module, dataset = self.components.module, self.components.dataset
         if self.checkpoint is None and self.components.encoder.computed and not module.start.names:
-            batches = (dataset.transform(batch, "embed") for batch in dataset.fit_loader())
+            batches = (dataset.seen(batch, "embed") for batch in dataset.fit_loader())
             self.components.encoder.fit(map(module.encode.renamed, batches))
         if not any(p.requires_grad for p in module.parameters()):
             if next(module.parameters(), None) is not None:

@@ -118,7 +118,7 @@ class LightningTraining(Training):
         training = self.module.training
         self.module.eval()
         try:
-            columns = self.dataset.transform(to_device(batch, self.device), phase)
+            columns = self.dataset.seen(to_device(batch, self.device), phase)
             return {**columns, **self.encode(columns)}
         finally:
             self.module.train(training)
