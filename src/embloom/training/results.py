@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from embloom import __version__
+from embloom.artifact.lineage import Parent, described
 from embloom.artifact.readers.base import Reader
 from embloom.artifact.readers.columns import ColumnsReader, columns_of
 from embloom.artifact.saving import Head, save
@@ -38,7 +39,7 @@ def keep(components: Components, view: LightningTraining, state: RunState, confi
         "row_classes": row_classes(components),
         "data": view.data,
         "config": config,
-        "started_from": components.module.start.origin or None,
+        "lineage": lineage(components, config),
         "metrics": dict(state.metrics),
         "trained": {"epochs": state.epoch, "steps": state.step, "at": time.strftime("%Y-%m-%d")},
     }
@@ -59,6 +60,16 @@ def keep(components: Components, view: LightningTraining, state: RunState, confi
         column_keys={column: names for column, names in columns.items() if column not in named},
         columns=dict(encoder.rows),
     )
+
+
+def lineage(components: Components, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Where training started, for the card; None from scratch."""
+    origin = components.module.start.origin
+    if not origin:
+        return None
+    node = config.get("init_from") or {}
+    settings = {key: value for key, value in node.items() if key != "path" and value not in (None, False)}
+    return described([Parent(origin["content_hash"], origin["path"], "trained from")], settings=settings)
 
 
 def row_classes(components: Components) -> dict[str, dict[str, dict[str, list[Any]]]]:
