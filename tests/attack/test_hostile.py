@@ -17,6 +17,7 @@ from PIL import Image
 import embloom
 from comparison.made import METRICS, made
 from embloom import cli
+from embloom.artifact.lineage import Parent, described
 from embloom.artifact.neighbors import Neighbors
 from embloom.artifact.saving import CARD, LAYERS, content_hash
 from embloom.artifact.weights import read_source
@@ -207,7 +208,13 @@ def cli_main(*arguments: str) -> int:
     return 0
 
 
-@pytest.mark.parametrize("field", ["names", "labels", "trained", "reader", "metrics", "started_from", "layers"])
+def hostile_lineage() -> dict[str, Any]:
+    """One whose texts are all escape sequences."""
+    made = described([Parent(hide("h"), hide("p"), "aligned to")], {hide("kept"): 1.0}, {hide("s"): hide("v")})
+    return {**made, "at": hide("at")}
+
+
+@pytest.mark.parametrize("field", ["names", "labels", "trained", "reader", "metrics", "lineage", "layers"])
 def test_escape_sequences_of_a_card_reach_no_terminal(
     field: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -216,11 +223,12 @@ def test_escape_sequences_of_a_card_reach_no_terminal(
         "names": {"dataset": hide("d"), "encoder": hide("e")}, "labels": {hide("l"): [hide("c")]},
         "trained": {"epochs": hide("1"), "steps": 1, "at": hide("x")},
         "reader": {"_target_": hide("R"), "x": hide("y")},
-        "metrics": {f"probe/{hide('x')}": 1.0}, "started_from": {"path": hide("p"), "content_hash": hide("h")},
+        "metrics": {f"probe/{hide('x')}": 1.0}, "lineage": hostile_lineage(),
         "layers": {hide("embedding"): 10},
     }  # fmt: skip
     rewrite_card(run, lambda card: card.update({field: evil[field]}))
-    for arguments in (("card", str(run)), ("neighbors", str(run), "a"), ("export", str(run), "--to", "npz")):
+    commands = (("card", str(run)), ("card", str(run), "--lineage"), ("neighbors", str(run), "a"))
+    for arguments in (*commands, ("export", str(run), "--to", "npz")):
         cli_main(*arguments)
     found = capsys.readouterr()
     assert unseen(found.out + found.err)

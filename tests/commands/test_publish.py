@@ -19,6 +19,7 @@ import embloom
 from data.test_labelled_text import reviews, write_csv
 from documents import ROOT, write_files
 from embloom import cli
+from embloom.artifact.lineage import Parent, described, parents_of
 from embloom.artifact.saving import content_hash
 from embloom.artifact.weights import read_source
 from embloom.files.run_folder import locked
@@ -204,7 +205,7 @@ def test_the_owners_folders_are_not_given_away(place: Path, tmp_path: Path, caps
         "logger": {"wandb": {"entity": "somebody's team"}},
     }
     card["data"]["content"] = f"InteractionFiles(path='{SECRET}/my data/likes.csv', other=~/x/y.csv)"
-    card["started_from"] = {"path": f"{SECRET}/outputs/old/embeddings", "content_hash": "sha256:0"}
+    card["lineage"] = described([Parent("sha256:0", f"{SECRET}/outputs/old/embeddings", "trained from")])
     card["metrics"]["probe/x"] = float("nan")
     weights = (at.parent / "layers.safetensors").read_bytes()
     assert content_hash(weights, card) == card["content_hash"]
@@ -216,7 +217,7 @@ def test_the_owners_folders_are_not_given_away(place: Path, tmp_path: Path, caps
             assert word not in text, (name, word)
     found = embloom.load(tmp_path / "new").card
     assert found["config"]["dataset"] == {"path": "likes.csv", "url": "https://example.org/a/b.csv"}
-    assert found["started_from"]["path"] == "old"
+    assert [parent.path for parent in parents_of(found)] == ["old"]
     # Its rows are named after people, and it keeps what they had: that is said.
     said = capsys.readouterr().out
     assert "names of 900 people and what they had" in said

@@ -12,6 +12,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor, nn
 
+from embloom.artifact.lineage import is_lineage
 from embloom.artifact.readers.base import Reader
 from embloom.encoders.base import Encoder
 from embloom.files.atomic import write_whole
@@ -225,6 +226,8 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is no card of embloom's: {', '.join(wrong)} holds something else")
     if not isinstance(card.get(AFTER, []), list) or not all(map(is_stage, card.get(AFTER, []))):
         raise ValueError(f"{path} is no card of embloom's: {AFTER} holds something else")
+    if not is_lineage(card.get("lineage")):
+        raise ValueError(f"{path} is no card of embloom's: lineage holds something else")
     if lost := [name for name, head in card["heads"].items() if head["label"] not in card["labels"]]:
         raise ValueError(f"{path} is no card of embloom's: nothing says what the head {lost[0]} finds")
     try:

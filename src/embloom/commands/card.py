@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from embloom.artifact.lineage import parents_of
 from embloom.commands.opening import own_option
 from embloom.files.run_state import printable, recorded_config_dirs, shown, with_config_dirs
 
@@ -21,11 +22,15 @@ def main(arguments: list[str]) -> None:
     """
     parser = argparse.ArgumentParser("embloom card", description="What a trained embedding is, as Markdown.")
     parser.add_argument("run", metavar="RUN", help="a run folder, or its embeddings/")
+    parser.add_argument(
+        "--lineage", action="store_true", help="which embeddings it comes from, as far as they are there"
+    )
     own_option(parser)
     options = parser.parse_args(arguments)
     from embloom.artifact.saving import artifact_folder
 
-    print(text_of(artifact_folder(options.run)))
+    folder = artifact_folder(options.run)
+    print("\n".join(map(printable, lineage_lines(folder))) if options.lineage else text_of(folder))
 
 
 def text_of(folder: Path) -> str:
@@ -57,6 +62,30 @@ def markdown(card: Mapping[str, Any], folder: Path) -> Iterator[str]:
     yield from use_lines(card, folder, named, options)
 
 
+def lineage_lines(folder: Path) -> Iterator[str]:
+    """The tree of what an embedding comes from, as nested lists.
+
+    Raises:
+        ValueError: there is no artifact.
+    """
+    from embloom.artifact.ancestry import walked
+
+    yield f"# Lineage of {code(shown(folder))}\n"
+    for depth, found in walked(folder):
+        place = code(shown(found.folder) if found.folder else found.path)
+        line = f"{'  ' * depth}- {found.how} {place}".replace("-  ", "- ")
+        about = [f"{found.content_hash.removeprefix('sha256:')[:12]}", cleaned(found.note)]
+        if found.card is not None:
+            made = (found.card.get("lineage") or {}).get("at") or found.card.get("trained", {}).get("at")
+            about += [cleaned(title_of(found.card)), f"made on {cleaned(made)}" if made else ""]
+            promise = promised(found.card)
+            about += [
+                f"measured: {promise}" if promise else "",
+                "" if parents_of(found.card) else "trained from scratch",
+            ]
+        yield f"{line}: {', '.join(cleaned(part) if i == 0 else part for i, part in enumerate(about) if part)}"
+
+
 def title_of(card: Mapping[str, Any]) -> str:
     """What a run is called: dataset, encoder and loss."""
     names = card.get("names", {})
@@ -80,11 +109,18 @@ def identity_lines(card: Mapping[str, Any]) -> Iterator[str]:
     """Which embedding it is."""
     yield f"\n- content hash: `{card['content_hash']}` (equal hashes are equal embeddings)"
     yield f"- format version: {card['format_version']}"
-    if card.get("started_from"):
-        source = card["started_from"]
-        yield f"- started from: {code(source['path'])} ({code(source['content_hash'])})"
+    for parent in parents_of(card):
+        yield f"- {parent.how}: {code(parent.path)} ({code(parent.content_hash)})"
+    if promise := promised(card):
+        yield f"- measured against {'it' if len(parents_of(card)) == 1 else 'them'}: {promise}"
     versions = card.get("versions", {})
     yield f"- made with: {', '.join(f'{name} {version}' for name, version in versions.items())}"
+
+
+def promised(card: Mapping[str, Any]) -> str:
+    """The promise that was measured, if there is one."""
+    found = (card.get("lineage") or {}).get("promise", {})
+    return ", ".join(f"{cleaned(name)} {value:.4f}" for name, value in found.items())
 
 
 def layer_lines(card: Mapping[str, Any]) -> Iterator[str]:

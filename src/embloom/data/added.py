@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from embloom.artifact.lineage import Parent
 from embloom.artifact.readers.base import Reader
 
 RAW = "upstream_"  # begins the names of columns that are added, before a dataset's `transform` has seen them
@@ -48,5 +49,5 @@ class Added(ABC):
         """The dataset's columns that they are made of."""
 
     @abstractmethod
-    def lineage(self) -> dict[str, Any]:
-        """For the card."""
+    def parents(self) -> list[Parent]:
+        """The embeddings that they come from, for the card."""

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from embloom.artifact.lineage import described as lineage_of
+from embloom.artifact.lineage import Parent
 from embloom.artifact.readers.base import Reader
 from embloom.artifact.readers.image import ImageReader
 from embloom.artifact.readers.table import TableReader
@@ -95,9 +95,9 @@ class Features(Added):
         """What decides the vectors of a sample."""
         return [one.described() for one in self.upstream]
 
-    def lineage(self) -> dict[str, Any]:
+    def parents(self) -> list[Parent]:
         """What is built on."""
-        return lineage_of([one.parent() for one in self.upstream])
+        return [one.parent() for one in self.upstream]
 
     @property
     def taken(self) -> set[str]:

@@ -40,8 +40,7 @@ def keep(components: Components, view: LightningTraining, state: RunState, confi
         "row_classes": row_classes(components),
         "data": view.data,
         "config": config,
-        "started_from": components.module.start.origin or None,
-        **lineage(components, view),
+        "lineage": lineage(components, view, config),
         **({"nested": loss.nested.every()} if loss.nested else {}),
         "metrics": dict(state.metrics),
         "trained": {"epochs": state.epoch, "steps": state.step, "at": time.strftime("%Y-%m-%d")},
@@ -49,8 +48,6 @@ def keep(components: Components, view: LightningTraining, state: RunState, confi
     of: Mapping[str, str] = config["encoder"].get("of") or {}
     read = {*components.module.encode.source.values(), *(dataset.added.taken if dataset.added else ())}
     columns = {column: names for column, names in dataset.keys().items() if column in read}
-    if dataset.added is not None:
-        about["lineage"] = dataset.added.lineage()
     tables = table_keys(encoder, dataset)
     named = {column for table, column in encoder.rows.items() if table in tables}
     save(
@@ -68,19 +65,25 @@ def keep(components: Components, view: LightningTraining, state: RunState, confi
     )
 
 
-def lineage(components: Components, view: LightningTraining) -> dict[str, Any]:
-    """Of an embedding that was grown, or is compatible with another: the card's `lineage`."""
-    start, parents, promise, settings = components.module.start, [], dict[str, float](), dict[str, Any]()
+def lineage(components: Components, view: LightningTraining, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Which embeddings this one comes from, and what was measured against them, for the card; None from scratch."""
+    start, dataset = components.module.start, components.dataset
+    parents, promise, settings = list[Parent](), dict[str, float](), dict[str, Any]()
+    if start.origin:
+        how = "trained from" if start.grown is None else "grown from"
+        parents.append(Parent(start.origin["content_hash"], start.origin["path"], how))
+        node = config.get("init_from") or {}
+        settings |= {key: value for key, value in node.items() if key != "path" and value not in (None, False)}
     if start.grown is not None:
-        parents.append(Parent(start.origin["content_hash"], start.origin["path"], "grown from"))
         promise |= start.grown.promise()
-        settings |= {"keep_rows": start.keep}
     if (old := components.old) is not None:
         parents.append(old.parent())
-        found = compatibility.promise(old, components.dataset, components.module.encode, view.device)
+        found = compatibility.promise(old, dataset, components.module.encode, view.device)
         promise |= found
         print("\n".join(f"{'compatible: ' + name:<40} {value:.4f}" for name, value in found.items()))
-    return {"lineage": described(parents, promise, settings)} if parents else {}
+    if dataset.added is not None:
+        parents += dataset.added.parents()
+    return described(parents, promise, settings) if parents else None
 
 
 def row_classes(components: Components) -> dict[str, dict[str, dict[str, list[Any]]]]:
