@@ -186,11 +186,13 @@ def test_classes_grow_and_those_known_stay(tmp_path: Path, how: tuple[str, ...])
     assert torch.equal(rows_of(v2, "words", v1.keys["words"]), v1.table("words"))
     texts = [REVIEWS["good"], REVIEWS["odd"]]
     if "loss=[linear_head]" in how:
-        old, new = (v.heads["linear_head"].function.__self__.linear.weight for v in (v1, v2))
+        heads: Any = [v.heads["linear_head"].function for v in (v1, v2)]
+        old, new = (head.__self__.linear.weight for head in heads)
         # Nothing else moves either, so old inputs have the very same vectors.
         assert torch.equal(v1.encode(texts[:1]), v2.encode(texts[:1]))
     else:
-        old, new = (v.encoder.linears[-1].weight for v in (v1, v2))
+        encoders: Any = [v.encoder for v in (v1, v2)]
+        old, new = (encoder.linears[-1].weight for encoder in encoders)
         assert torch.equal(v1.encode(texts[:1]), v2.encode(texts[:1])[:, :2][:, [0, 1]])
     assert torch.equal(new[:2], old)
     assert v2.predict(texts[1:]) == ["odd"]

@@ -23,10 +23,9 @@ from embloom.artifact.readers.image import ImageReader
 from embloom.artifact.readers.table import TableReader
 from embloom.artifact.readers.upstream import FEATURES, Upstream, UpstreamReader, combined, opened, side_by_side
 from embloom.data.added import RAW, Added
-from embloom.data.base import Batch, Dataset
+from embloom.data.base import SPLITS, Batch, Dataset
 from embloom.data.batches import as_tensor
-from embloom.data.cache import cached
-from embloom.data.text import default_cache
+from embloom.data.cache import cached, default_cache
 
 FORMAT = 1
 KEYS = ("path", "layer", "column")
@@ -74,7 +73,9 @@ class Features(Added):
             key = "features-" + hashlib.blake2b(json.dumps(own, sort_keys=True).encode(), digest_size=16).hexdigest()
             files = [f"{split}.npy" for split in splits]
             entry = cached(self.cache, key, files, partial(encode_all, dataset, one))
-            for split in splits:
+            for split in SPLITS:
+                if split not in splits:
+                    continue
                 vectors = as_tensor(np.load(entry / f"{split}.npy", mmap_mode="r", allow_pickle=False))
                 dataset.attach(split, f"{RAW}{number}", vectors)
 
@@ -133,7 +134,8 @@ def features_of(node: Any, cache: Any = None) -> Features | None:
 def encode_all(dataset: Dataset, one: Upstream, folder: Path) -> None:
     """Writes the vectors of each split, in its order."""
     words = dataset.keys().get("token")
-    for split in dataset.rows():
+    there = dataset.rows()
+    for split in (split for split in SPLITS if split in there):
         batches = dataset.loader(split, every_rank=True)
         parts = [one(cpu(dataset.transform(cpu(batch), "embed")), words).numpy() for batch in batches]
         np.save(folder / f"{split}.npy", np.concatenate(parts).astype(np.float32, copy=False))

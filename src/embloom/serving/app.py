@@ -99,7 +99,7 @@ class Application:
             return await self.answers.encode(await self.read(request, EncodeAsked))
         layers = parse_qs(request.url.query[:2000]).get("layer", ["embedding"])[:16]
         body = await self.body(request)
-        asked = EncodeAsked.model_construct(images=[body], layer=layers)  # type: ignore[list-item]
+        asked = EncodeAsked.model_construct(images=[body], layer=layers)
         return await self.answers.encode(asked)
 
     async def neighbors(self, request: Request) -> bytes:

@@ -53,7 +53,8 @@ def decoded(images: Sequence[str | bytes], limits: Limits) -> list[Image.Image]:
     Raises:
         Refused: one is no image, or they have too many pixels.
     """
-    opened, pixels = [], 0
+    opened: list[Image.Image] = []
+    pixels = 0
     for place, item in enumerate(images):
         try:
             data = base64.b64decode(item, validate=True) if isinstance(item, str) else item

@@ -101,7 +101,7 @@ def promise(old: Old, dataset: Dataset, encode: Any, device: torch.device) -> di
     names = ["embedding", *([label] if label else [])]
     rows = {split: spaced(dataset.rows()[split], most) for split, most in (("train", INDEX), ("test", QUERIES))}
     new = {s: encoded(dataset, s, encode, names, device, rows[s]) for s in ("train", "test")}  # type: ignore[arg-type]
-    before = {split: dataset.columns[split][OLD][some] for split, some in rows.items()}  # type: ignore[index]
+    before = {split: dataset.columns[split][OLD][some] for split, some in rows.items()}
     after = {split: found["embedding"].cpu() for split, found in new.items()}
     same_width = {split: vectors[:, : old.width] for split, vectors in after.items()}
     if label is None:
