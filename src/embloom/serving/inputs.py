@@ -68,9 +68,9 @@ def decoded(images: Sequence[str | bytes], limits: Limits) -> list[Image.Image]:
         if pixels > limits.pixels:
             raise Refused(413, f"the images have more than {limits.pixels:,} pixels: scale them down")
         opened.append(image)
-    for place, image in enumerate(opened):
+    for place, found in enumerate(opened):
         try:
-            image.load()
+            found.load()
         except Exception as error:
             raise Refused(422, f"image {place} cannot be read: {first_line(error)}") from None
     return opened

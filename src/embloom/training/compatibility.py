@@ -13,7 +13,7 @@ from embloom.artifact.embedding import Embedding, load
 from embloom.artifact.extractor import pooled
 from embloom.artifact.lineage import Parent
 from embloom.assembly.build import locate
-from embloom.data.base import SPLITS, Dataset, encoded, to_device
+from embloom.data.base import SPLITS, Dataset, Split, encoded, to_device
 from embloom.data.in_memory import InMemoryDataset
 from embloom.losses.compatible import Compatible
 from embloom.probes.knn import KNN
@@ -99,8 +99,9 @@ def promise(old: Old, dataset: Dataset, encode: Any, device: torch.device) -> di
     assert isinstance(dataset, InMemoryDataset)
     label = next(iter(dataset.labels), None)
     names = ["embedding", *([label] if label else [])]
-    rows = {split: spaced(dataset.rows()[split], most) for split, most in (("train", INDEX), ("test", QUERIES))}
-    new = {s: encoded(dataset, s, encode, names, device, rows[s]) for s in ("train", "test")}  # type: ignore[arg-type]
+    most: dict[Split, int] = {"train": INDEX, "test": QUERIES}
+    rows = {split: spaced(dataset.rows()[split], count) for split, count in most.items()}
+    new = {split: encoded(dataset, split, encode, names, device, some) for split, some in rows.items()}
     before = {split: dataset.columns[split][OLD][some] for split, some in rows.items()}
     after = {split: found["embedding"].cpu() for split, found in new.items()}
     same_width = {split: vectors[:, : old.width] for split, vectors in after.items()}
