@@ -20,6 +20,7 @@ from embloom.assembly.groups import CONFIGS, GROUPS
 from embloom.data.base import Dataset
 from embloom.training.components import build_components
 from idx import write_mnist
+from pretrained import bert, vit
 from trained import configuration, trained
 
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
@@ -61,6 +62,12 @@ def stand_in(config: dict[str, Any], folder: Path) -> list[str]:
         if config["encoder"].get("ngrams", 1) > 1 and "buckets" in config["encoder"]:
             frequent += ["encoder.buckets=1024"]
         return [f"dataset.path={folder / 'texts.csv'}", *frequent, *vectors]
+    if str(config["encoder"]["_target_"]).endswith(".HuggingFace"):
+        texts = target.endswith(".LabelledLike")
+        if not (folder / "model").exists():
+            (bert if texts else vit)(folder / "model")
+        (folder / "texts.csv").write_text("label,text\n" + "a,good words\nb,bad words\n" * 30)
+        return [f"encoder.name={folder / 'model'}", *([f"dataset.path={folder / 'texts.csv'}"] if texts else [])]
     if target.endswith(".LabelledLike"):
         lines = [f"{'ab'[i % 2]},the {['king', 'cat'][i % 2]} was there" for i in range(60)]
         (folder / "texts.csv").write_text("\n".join(["label,text", *lines]))

@@ -9,42 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from PIL import Image
 
 import embloom
 from embloom.encoders.huggingface import HuggingFace
 from embloom.training.init_from import begin
+from pretrained import WORDS, bert, vit
 from trained import trained
 
-transformers: Any = pytest.importorskip("transformers")
 PICTURE = (1, 32, 32)
 SMALL = (
     "dataset.val_size=10", "dataset.test_size=10", "trainer.accelerator=cpu", "trainer.max_epochs=1",
     "trainer.limit_train_batches=2", "dataset.batch_size=16", "probe=[chance]",
 )  # fmt: skip
-
-
-def vit(folder: Path, **options: Any) -> Path:
-    """A tiny vision transformer with its image processor."""
-    torch.manual_seed(3)
-    config = transformers.ViTConfig(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=16, patch_size=4
-    )
-    transformers.AutoModel.from_config(config).save_pretrained(folder)
-    about = {"size": {"height": 16, "width": 16}, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.4]}
-    transformers.ViTImageProcessor(**{**about, **options}).save_pretrained(folder)
-    return folder
-
-
-def bert(folder: Path, words: int = 60) -> Path:
-    """A tiny BERT."""
-    torch.manual_seed(4)
-    config = transformers.BertConfig(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, vocab_size=words,
-        max_position_embeddings=32,
-    )  # fmt: skip
-    transformers.AutoModel.from_config(config).save_pretrained(folder)
-    return folder
 
 
 def started(**options: Any) -> HuggingFace:
@@ -154,7 +132,7 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
         HuggingFace({})
     with pytest.raises(ValueError, match="cannot be read"):
         HuggingFace({}, PICTURE, str(tmp_path / "nothing"))
-    with pytest.raises(ValueError, match="reads texts: choose dataset=labelled_text"):
+    with pytest.raises(ValueError, match="reads texts: choose dataset=labelled_like"):
         HuggingFace({"image": 4}, PICTURE, str(bert(tmp_path / "bert")))
     with pytest.raises(ValueError, match="knows 60 tokens, and the dataset has 61"):
         HuggingFace({"token": 61, "length": 1}, None, str(tmp_path / "bert"))
@@ -162,3 +140,26 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
         HuggingFace({"token": 5, "length": 1}, None, str(vit(tmp_path / "vit")))
     with pytest.raises(ValueError, match="3 hidden states"):
         HuggingFace({}, PICTURE, str(tmp_path / "vit"), last=4)
+
+
+def test_texts_are_cut_as_the_model_cuts_them(tmp_path: Path) -> None:
+    folder, run, table = bert(tmp_path / "model", words=len(WORDS)), tmp_path / "run", tmp_path / "texts.csv"
+    lines = [f"{'ab'[i % 2]},a few words about {['good', 'bad'][i % 2]} things" for i in range(40)]
+    table.write_text("\n".join(["label,text", *lines]))
+    trained(
+        run, "experiment=huggingface", f"encoder.name={folder}", f"dataset.path={table}", "trainer.accelerator=cpu",
+        "trainer.max_epochs=1",
+    )  # fmt: skip
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    for file in folder.iterdir():
+        file.unlink()
+    embedding = embloom.load(run)
+    texts = ["Good kings", "few unheard things"]
+    found = embedding.encode(texts, layer="hidden_2")
+    for row, ids in zip(found, ([2, 4, 11, 12, 3], [2, 7, 1, 10, 3]), strict=True):
+        with torch.no_grad():
+            state = model(torch.tensor([ids]), output_hidden_states=True).hidden_states[2]
+        torch.testing.assert_close(row, state[0].mean(0), atol=1e-5, rtol=1e-4)
+    assert set(embedding.predict(texts)) <= {"a", "b"}
+    long = embedding.reader(["good " * 100])
+    assert long["length"].tolist() == [32]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from embloom.artifact.readers.base import Reader
+from embloom.artifact.readers.model_tokens import is_model_folder, reader_of_model
 from embloom.artifact.readers.text import TextReader
 from embloom.artifact.saving import artifact_folder, read_card
 from embloom.assembly.build import build
@@ -21,7 +23,8 @@ class LabelledLike(LabelledText):
     """As `LabelledText`, but for the words or pieces: those of a run, with their numbers.
 
     Args:
-        like: a run folder, or its `embeddings/`, of an encoder of texts.
+        like: a run folder, or its `embeddings/`, of an encoder of texts; or the folder of a pretrained model that has a
+            `tokenizer.json`.
         batch_size, path, test_path, text, label, classes, train_size, val_fraction, test_fraction, split_seed: see
             `LabelledText`.
 
@@ -85,11 +88,14 @@ class LabelledLike(LabelledText):
 
 
 def reader_of(run: str) -> tuple[Reader, list[str]]:
-    """What reads texts as a run does, and its vocabulary.
+    """What reads texts as a run or a pretrained model does, and its vocabulary.
 
     Raises:
         ValueError: there is no artifact, or it reads no texts.
     """
+    if is_model_folder(Path(run).expanduser()):
+        model = reader_of_model(Path(run).expanduser())
+        return model, model.pieces()
     try:
         card = read_card(artifact_folder(run))
     except ValueError as error:

@@ -108,11 +108,11 @@ class HuggingFace(Encoder):
         """
         known = self.described.get("vocab_size")
         if "token" not in sizes or "length" not in sizes:
-            raise ValueError(f"encoder.name={self.name} reads texts: choose dataset=labelled_text")
+            raise ValueError(f"encoder.name={self.name} reads texts: choose dataset=labelled_like")
         if known is not None and sizes["token"] > known:
             raise ValueError(
                 f"encoder.name={self.name} knows {known:,} tokens, and the dataset has {sizes['token']:,}: cut texts "
-                f"as the model does, dataset.vocabulary={self.name}"
+                f"as the model does, dataset=labelled_like dataset.like={self.name}"
             )
 
     def train(self, mode: bool = True) -> HuggingFace:
