@@ -42,6 +42,7 @@ def executed(notebook: NotebookNode) -> NotebookNode:
     made = deepcopy(notebook)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"  # a bar that needs ipywidgets
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(made, timeout=SECONDS, kernel_name="python3", resources={"metadata": {"path": folder}})
         client.execute()

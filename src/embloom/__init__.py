@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from embloom.artifact.embedding import Embedding, load
+    from embloom.artifact.embedding import Embedding
+    from embloom.artifact.loading import load
     from embloom.commands.python import Run, Sweep, best, compare, read_vectors, resume, runs, sweep, train
 
 __version__ = "0.1.0"
@@ -30,7 +31,8 @@ __all__ = [
 ]
 
 _HOME = {
-    **dict.fromkeys(("Embedding", "load"), "embloom.artifact.embedding"),
+    "Embedding": "embloom.artifact.embedding",
+    "load": "embloom.artifact.loading",
     **dict.fromkeys(
         ("Run", "Sweep", "best", "compare", "read_vectors", "resume", "runs", "sweep", "train"),
         "embloom.commands.python",

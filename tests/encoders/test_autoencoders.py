@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from sklearn.decomposition import PCA as SKLEARN_PCA
 from torch import Tensor
 
-from embloom.artifact.embedding import load
+from embloom.artifact.loading import load
 from embloom.artifact.readers.image import ImageReader
 from embloom.artifact.saving import save
 from embloom.assembly.build import build

@@ -104,7 +104,7 @@ def encoder_weights(folder: Path, card: dict[str, Any], weights: dict[str, Tenso
     found = saving.encoder_weights(weights)
     if saving.AFTER not in card:
         return found
-    from embloom.artifact.embedding import load
+    from embloom.artifact.loading import load
 
     encoder = load(folder).encoder
     return {name: tensor for name, tensor in found.items() if tensor.is_floating_point()} | encoder.tables()

@@ -30,7 +30,7 @@ def opened(run: str, config_dir: str | None) -> Embedding:
     Raises:
         ValueError: it cannot be; where its parts are the user's own, the message says what to add to the command.
     """
-    from embloom.artifact.embedding import load
+    from embloom.artifact.loading import load
 
     try:
         return load(run, config_dir)

@@ -53,7 +53,7 @@ class Run:
     @property
     def embedding(self) -> Embedding:
         """What it trained, to be encoded with, queried and exported."""
-        from embloom.artifact.embedding import load
+        from embloom.artifact.loading import load
 
         return load(self.folder, self.config_dirs[0] if self.config_dirs else None, self.parts)
 

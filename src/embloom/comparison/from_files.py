@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from embloom.artifact.embedding import load
+from embloom.artifact.loading import load
 from embloom.artifact.vector_files import read_vector_file
 from embloom.artifact.vectors import Vectors
 from embloom.assembly.build import build

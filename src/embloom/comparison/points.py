@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from embloom.artifact.embedding import Embedding, load
+from embloom.artifact.embedding import Embedding
 from embloom.artifact.extractor import finite, pooled
+from embloom.artifact.loading import load
 from embloom.artifact.saving import is_names
 from embloom.artifact.vectors import Vectors
 from embloom.assembly.build import build

@@ -11,7 +11,8 @@ from typing import Any
 from torch import Tensor
 
 from embloom import __version__
-from embloom.artifact.embedding import Embedding, load
+from embloom.artifact.embedding import Embedding
+from embloom.artifact.loading import load
 from embloom.artifact.saving import AFTER, COMPATIBLE, HEADS, SUPPLIED, artifact_folder, read, write
 from embloom.artifact.staged import After, Staged, weights_of
 

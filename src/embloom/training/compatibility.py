@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from embloom.artifact.embedding import Embedding, load
+from embloom.artifact.embedding import Embedding
 from embloom.artifact.extractor import pooled
 from embloom.artifact.lineage import Parent
+from embloom.artifact.loading import load
 from embloom.assembly.build import locate
 from embloom.data.base import SPLITS, Dataset, Split, encoded, to_device
 from embloom.data.in_memory import InMemoryDataset

@@ -100,7 +100,7 @@ def opened(path: str, layer: str, column: str, pinned: str = "") -> Upstream:
     Raises:
         ValueError: there is none, it has no such layer, or it is another one.
     """
-    from embloom.artifact.embedding import load
+    from embloom.artifact.loading import load
 
     found = load(path)
     if layer not in found.card["layers"]:
