@@ -58,7 +58,8 @@ def walked(folder: Path) -> Iterator[tuple[int, Ancestor]]:
     """
     card = read_card(folder)
     finder = Finder(folder)
-    waiting = [(0, Ancestor("", str(folder), card["content_hash"], folder, card), (folder.resolve(),))]
+    first = Ancestor("", str(folder), card["content_hash"], folder, card)
+    waiting: list[tuple[int, Ancestor, tuple[Path, ...]]] = [(0, first, (folder.resolve(),))]
     followed: set[Path] = set()
     for _ in range(MOST):
         if not waiting:
