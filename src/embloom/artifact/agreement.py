@@ -19,8 +19,10 @@ BLOCK = 64  # columns of which the nearest is found first
 
 
 def shared_rows(one: Sequence[str], other: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """The row numbers (S,) of the names that two tables have in common, in the order of the first; of a name that stands
-    twice the first row counts."""
+    """The row numbers (S,) of the names that two tables have in common, in the order of the first.
+
+    Of a name that stands twice the first row counts.
+    """
     place: dict[str, int] = {}
     for row, name in enumerate(other):
         place.setdefault(name, row)

@@ -22,8 +22,8 @@ LISTED = 100  # on the page
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     made = argparse.ArgumentParser("embloom diff", description=__doc__)
-    made.add_argument("runs", nargs="+", metavar="V1 V2", help="two runs or files of vectors, the earlier one first; and "
-                      "dataset.root=... where the data has moved")  # fmt: skip
+    made.add_argument("runs", nargs="+", metavar="V1 V2", help="two runs or files of vectors, the earlier one first; "
+                      "and dataset.root=... where the data has moved")  # fmt: skip
     made.add_argument("--top", type=int, default=20, metavar="N", help="how many of the rows that changed most (20)")
     made.add_argument("--neighbors", type=int, default=10, metavar="K", help="how many neighbors count (10)")
     made.add_argument("--rows", type=int, default=EVERYTHING, metavar="N", help="compare N rows only: the first words, "

@@ -145,10 +145,8 @@ class Gatherer:
                     self.add(found, run, embedding)
             except (ValueError, OSError) as error:
                 self.problems.append(f"no map of {run.name}: {error}{self.advice(run)}")
-        groups = [
-            *{id(points): points for points in found.values()}.values(),
-            *common_words(tables, self.count, self.colored),
-        ]
+        distinct = {id(points): points for points in found.values()}
+        groups = [*distinct.values(), *common_words(tables, self.count, self.colored)]
         rows = {id(entry.run): entry for entry in tables}
         for points in groups:
             points.layer = self.layer

@@ -28,6 +28,7 @@ NEIGHBORS = 10
 ONE_SPACE = ("grown from", "aligned to", "compatible with")
 CLOSE = 0.05  # of the cosine: what a rotation may add where two embeddings lie in one space
 OWN = 0.5  # so many rows at least are nearest to themselves there
+NONE = "-"  # for what one version has not
 SOME = 20  # names that are listed of those that came and went
 
 
@@ -115,7 +116,7 @@ def versions(runs: Sequence[Recorded], gatherer: Gatherer, k: int = NEIGHBORS) -
     )
     found = Versions((before, after), (first, second))
     found.settings = [
-        (key, *(shown(run.settings[key]) if key in run.settings else "–" for run in runs))  # type: ignore[misc]
+        (key, *(shown(run.settings[key]) if key in run.settings else NONE for run in runs))  # type: ignore[misc]
         for key in differing(runs)
     ]
     found.data = data_of(cards)
@@ -162,7 +163,7 @@ def data_of(cards: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
     one, other = (flat(card["data"]) if isinstance(card.get("data"), dict) else {} for card in cards)
     if not one or not other:
         return []
-    texts = [(key, shown(one.get(key, "–")), shown(other.get(key, "–"))) for key in dict.fromkeys([*one, *other])]
+    texts = [(key, shown(one.get(key, NONE)), shown(other.get(key, NONE))) for key in dict.fromkeys([*one, *other])]
     return [(key, before, after) for key, before, after in texts if before != after]
 
 
@@ -215,8 +216,8 @@ def space(group: Group, said: bool) -> str:
     after = f"{figures['cosine_turned']:.2f} after the best rotation"
     if group.widths[0] != group.widths[1]:
         return (
-            f"Their vectors cannot be mixed: they have {group.widths[0]} and {group.widths[1]} numbers (the mean cosine "
-            f"of the same {what} is {after})."
+            f"Their vectors cannot be mixed: they have {group.widths[0]} and {group.widths[1]} numbers (the mean "
+            f"cosine of the same {what} is {after})."
         )
     evidence = (
         f"the mean cosine of the same {what} is {figures['cosine']:.2f} as they stand, {after}; "
@@ -232,9 +233,10 @@ def space(group: Group, said: bool) -> str:
 def stays(group: Group) -> str:
     """How many neighbors stay, and of how many rows how few."""
     spread, k = group.spread, len(group.spread) - 1
+    kept = group.changes.kept
     return (
-        f"Of the {k} nearest neighbors {float(group.changes.kept.mean()):.0%} stay, half of the {group.points.kind} keep "
-        f"{round(float(group.changes.kept.median()) * k)} or more; {spread[-1]:.1%} keep all, {spread[0]:.1%} none."
+        f"Of the {k} nearest neighbors {float(kept.mean()):.0%} stay, half of the {group.points.kind} keep "
+        f"{round(float(kept.median()) * k)} or more; {spread[-1]:.1%} keep all, {spread[0]:.1%} none."
     )
 
 
@@ -258,10 +260,11 @@ def labels_of(points: Points, row: int) -> list[str]:
     """How both label a row of samples: `label: 3`, or `label: 3 → 5` where they differ."""
     if points.kind == "words" or len(points.seen) < 2:
         return []
-    return [
-        f"{x.name}: {x.classes[x.values[row]]}" + (f" → {y.classes[y.values[row]]}" if x.values[row] != y.values[row] else "")
-        for x, y in zip(points.seen[0], points.seen[1], strict=False)
-    ]  # fmt: skip
+    found = []
+    for x, y in zip(points.seen[0], points.seen[1], strict=False):
+        ends = dict.fromkeys([x.classes[x.values[row]], y.classes[y.values[row]]])
+        found.append(f"{x.name}: {' → '.join(ends)}")
+    return found
 
 
 def relabelled(group: Group, most: int) -> list[dict[str, Any]]:
@@ -302,7 +305,7 @@ def as_record(found: Versions, most: int) -> dict[str, Any]:
                 "gone": group.gone,
                 "came": group.came,
                 "changed": listed(group, most),
-                "relabelled": relabelled(group, most),
+                "relabelled": relabelled(group, group.points.count),
             }
             for group in found.groups
         ],

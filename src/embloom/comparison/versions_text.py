@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from embloom.comparison.versions import Group, Versions, listed, relabelled, verdict
+from embloom.comparison.versions import NONE, Group, Versions, listed, relabelled, verdict
 from embloom.files.run_state import printable
 
 EXAMPLES = 3
@@ -85,7 +85,7 @@ def said(line: str, console: Console, bold: bool = False) -> None:
 
 def score(value: float | None) -> str:
     """A figure, or that there is none."""
-    return "–" if value is None else f"{value:.4f}"
+    return NONE if value is None else f"{value:.4f}"
 
 
 def change(before: float | None, after: float | None) -> str:
