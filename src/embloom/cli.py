@@ -21,6 +21,7 @@ usage: embloom train [group=option ...] [key=value ...]   train; -m sweeps, --cf
        embloom compare RUN RUN ... [--html FILE]          settings that differ, probes, losses; maps side by side
        embloom best FOLDER [--by probe/linear_label]      the best setting, and whether the seeds explain it
        embloom map RUN                                    draw the embedding: map.png and map.html
+       embloom diff V1 V2 [--html FILE]                   two versions: can they be mixed, which rows changed most
        embloom rm RUN ...                                 delete runs; asks first
        embloom neighbors RUN king --top 10                words nearest to one
        embloom neighbors RUN QUERY --among PLACE          nearest images, texts or rows; --html: a page of them
@@ -190,6 +191,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "compare": lazy("embloom.commands.compare:compare"),
     "best": lazy("embloom.commands.best:best"),
     "map": lazy("embloom.commands.compare:draw"),
+    "diff": lazy("embloom.commands.diff:main"),
     **{name: lazy("embloom.commands.words:ask", name) for name in ("analogy", "midpoint", "outlier")},
     "neighbors": lazy("embloom.commands.neighbors:main"),
     "recommend": lazy("embloom.commands.recommend:main"),

@@ -19,8 +19,9 @@ from embloom.comparison.points import Points
 from embloom.comparison.table import CHANCE, Comparison, is_loss, lower_is_better, summary
 
 SCRIPTS = (
-    "core.js", "colors.js", "tables.js", "kept.js", "answers.js", "curves.js", "webgl.js", "names.js", "mouse.js",
-    "view.js", "export.js", "look.js", "search.js", "card.js", "maps.js", "changes.js", "similarity.js", "order.js",
+    "core.js", "versions.js", "colors.js", "tables.js", "kept.js", "answers.js", "curves.js", "webgl.js", "names.js",
+    "mouse.js", "view.js", "export.js", "look.js", "search.js", "card.js", "maps.js", "changes.js", "similarity.js",
+    "order.js",
 )  # fmt: skip
 HIDDEN_CURVES = ("train/examples_per_second", "train/learning_rate")
 
@@ -32,7 +33,12 @@ Say = Callable[[str], None]
 
 
 def page(
-    comparison: Comparison, groups: Sequence[Points], methods: Sequence[str], problems: list[str], say: Say
+    comparison: Comparison,
+    groups: Sequence[Points],
+    methods: Sequence[str],
+    problems: list[str],
+    say: Say,
+    more: Mapping[str, Any] | None = None,
 ) -> str:
     """The whole page.
 
@@ -42,6 +48,7 @@ def page(
         methods: which maps to draw: `pca`, `tsne`, `umap`.
         problems: what could not be shown, and why.
         say: is told what is being computed.
+        more: other parts of the page.
     """
     notes: list[str] = [*problems, *comparison.left_out()]
     data = {
@@ -54,6 +61,7 @@ def page(
         "curves": curve_data(comparison),
         **answer_data(comparison),
         "notes": notes,
+        **(more or {}),
     }
     return assembled(data)
 

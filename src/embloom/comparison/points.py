@@ -106,6 +106,7 @@ class Gatherer:
         split: whose samples.
         axes: formulas of axes.
         depth: of one run the input and all layers too.
+        colored: whether words get something to be coloured by.
     """
 
     def __init__(
@@ -117,16 +118,18 @@ class Gatherer:
         split: Split = "test",
         axes: Sequence[Formula] = (),
         depth: bool = False,
+        colored: bool = True,
     ) -> None:
         self.count, self.layer, self.overrides = count, layer, dict(overrides)
         self.metric, self.split, self.axes, self.depth = metric, split, list(axes), depth
+        self.colored, self.tables = colored, list[Rows]()
         self.problems: list[str] = []
         self.datasets: dict[str, Dataset] = {}
 
     def gather(self, runs: Sequence[Recorded]) -> list[Points]:
         """The points by what they are; what kept a run from being among them is in `problems`."""
         found: dict[str, Points] = {}
-        tables: list[Rows] = []
+        tables = self.tables = []
         for run in runs:
             try:
                 if run.vectors is not None:
@@ -143,7 +146,8 @@ class Gatherer:
                     self.add(found, run, embedding)
             except (ValueError, OSError) as error:
                 self.problems.append(f"no map of {run.name}: {error}{self.advice(run)}")
-        groups = [*{id(points): points for points in found.values()}.values(), *common_words(tables, self.count)]
+        distinct = {id(points): points for points in found.values()}
+        groups = [*distinct.values(), *common_words(tables, self.count, self.colored)]
         rows = {id(entry.run): entry for entry in tables}
         for points in groups:
             points.layer = self.layer
@@ -247,7 +251,7 @@ def classes(embedding: Embedding, table: str) -> dict[str, tuple[list[str], list
     return found
 
 
-def common_words(tables: Sequence[Rows], count: int) -> list[Points]:
+def common_words(tables: Sequence[Rows], count: int, colored: bool = True) -> list[Points]:
     """Tables of named rows, together where they share enough of their names; then only the shared ones are shown."""
     parts: list[tuple[set[str], list[Rows]]] = []
     for entry in tables:
@@ -258,10 +262,10 @@ def common_words(tables: Sequence[Rows], count: int) -> list[Points]:
                 break
         else:
             parts.append((names, [entry]))
-    return [of_words(shared, members, count) for shared, members in parts]
+    return [of_words(shared, members, count, colored) for shared, members in parts]
 
 
-def of_words(shared: set[str], members: Sequence[Rows], count: int) -> Points:
+def of_words(shared: set[str], members: Sequence[Rows], count: int, colored: bool = True) -> Points:
     """The first `count` shared names, in the order of the first table."""
     words = [name for name in dict.fromkeys(members[0].names) if name in shared][:count]
     points = Points("words", len(shared), words=words)
@@ -274,7 +278,8 @@ def of_words(shared: set[str], members: Sequence[Rows], count: int) -> Points:
         values = torch.tensor([codes[place[word]] for word in words])
         unknown = [UNKNOWN] if bool((values < 0).any()) else []
         points.labels.append(Label(label, [*names, *unknown], torch.where(values < 0, len(names), values)))
-    points.labels += [clusters(points)] if points.labels else [clusters(points), ranks(len(words))]
+    if colored:
+        points.labels += [clusters(points)] if points.labels else [clusters(points), ranks(len(words))]
     points.seen = [points.labels for _ in members]
     return points
 

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from embloom.artifact.agreement import largest
+
 CHUNK = 2048
 
 
@@ -53,14 +55,14 @@ def neighbors(vectors: Tensor, k: int, cosine: bool) -> Tensor:
     rows = F.normalize(vectors.float(), dim=1) if cosine else vectors.float()
     # Centred: the products of far-off points would drown their differences.
     rows = rows if cosine else rows - rows.mean(0)
-    squares = (rows * rows).sum(1)
+    half = (rows * rows).sum(1) / 2
     k = min(k, len(rows) - 1)
     found = []
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
-        distance = torch.addmm(squares, part, rows.T, alpha=-2)
-        distance[torch.arange(len(part)), torch.arange(start, start + len(part))] = float("inf")
-        found.append(distance.topk(k, dim=1, largest=False, sorted=True).indices)
+        nearness = torch.addmm(half, part, rows.T, beta=-1)
+        nearness[torch.arange(len(part)), torch.arange(start, start + len(part))] = -torch.inf
+        found.append(largest(nearness, k))
     return torch.cat(found) if found else torch.empty(0, 0, dtype=torch.long)
 
 

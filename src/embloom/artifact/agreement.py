@@ -1,0 +1,106 @@
+"""What two embeddings of the same rows have in common: the figures of a promise from a parent to its child.
+
+Row i of one is row i of the other. Nothing here asks where the rows come from, so that it serves tables of words, the
+samples of a dataset and files of vectors alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from embloom.seeding import generator
+
+MOST = 2000  # rows that are asked; figures of so many are exact to about a hundredth
+BLOCK = 64  # columns of which the nearest is found first
+
+
+def shared_rows(one: Sequence[str], other: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """The row numbers (S,) of the names that two tables have in common, in the order of the first.
+
+    Of a name that stands twice the first row counts.
+    """
+    place: dict[str, int] = {}
+    for row, name in enumerate(other):
+        place.setdefault(name, row)
+    first: dict[str, int] = {}
+    for row, name in enumerate(one):
+        if name in place:
+            first.setdefault(name, row)
+    here, there = list(first.values()), [place[name] for name in first]
+    return torch.tensor(here, dtype=torch.long), torch.tensor(there, dtype=torch.long)
+
+
+def promise(old: Tensor, new: Tensor, k: int = 10) -> dict[str, float]:
+    """Whether the vectors of a new embedding can stand beside those of an old one.
+
+    Args:
+        old: (N, D).
+        new: (N, E), the same rows.
+        k: how many neighbors count.
+
+    Returns:
+        `cosine`: the mean cosine of the same rows as they stand (left out where the widths differ); `cosine_turned`:
+        after the best rotation of the whole; `own_nearest`: how often a new row's nearest old row is its own, again as
+        they stand; `neighbors_kept`: the share of the k nearest neighbors within the old that are so within the new.
+        Of at most 2,000 rows, always the same ones; cosine decides what is near.
+    """
+    rows = torch.randperm(len(old), generator=generator(0))[:MOST].sort().values
+    old, new = F.normalize(old.float(), dim=1), F.normalize(new.float(), dim=1)
+    found = {}
+    if old.shape[1] == new.shape[1]:
+        found["cosine"] = float((old * new).sum(1).mean())
+        nearest = (new[rows] @ old.T).argmax(1)
+        # A row that stands twice is as near as itself.
+        own = (new[rows] * old[nearest]).sum(1) <= (new[rows] * old[rows]).sum(1) + 1e-6
+        found["own_nearest"] = float(own.float().mean())
+    found["cosine_turned"] = float((turned(old, new) * padded(new, old)).sum(1).mean())
+    near = [nearest_of(table, rows, k) for table in (old, new)]
+    found["neighbors_kept"] = float((near[0][:, :, None] == near[1][:, None, :]).any(2).float().mean())
+    return found
+
+
+def turned(one: Tensor, other: Tensor) -> Tensor:
+    """One embedding under the rotation that brings it nearest to another (orthogonal Procrustes, Schönemann 1966).
+
+    Args:
+        one: (N, D).
+        other: (N, E), the same rows; the narrower one is filled up with zeros.
+
+    Returns:
+        (N, max(D, E)).
+    """
+    x, y = padded(one, other), padded(other, one)
+    left, _, right = torch.linalg.svd((x.T @ y).double())
+    return x @ (left @ right).to(x)
+
+
+def padded(one: Tensor, other: Tensor) -> Tensor:
+    """Rows with zeros behind, where another embedding is wider."""
+    return F.pad(one, (0, max(0, other.shape[1] - one.shape[1])))
+
+
+def nearest_of(table: Tensor, rows: Tensor, k: int) -> Tensor:
+    """The k nearest other rows (B, k) by product of some rows (B,) of a table (N, D)."""
+    scores = table[rows] @ table.T
+    scores[torch.arange(len(rows)), rows] = -torch.inf
+    return largest(scores, min(k, len(table) - 1))
+
+
+def largest(scores: Tensor, k: int) -> Tensor:
+    """The columns (B, k) of the k largest scores of each row (B, N), the largest first.
+
+    The k largest stand in the k blocks whose largest are largest, and only those are sorted.
+    """
+    blocks = scores.shape[1] // BLOCK
+    if blocks < 4 * k:
+        return scores.topk(k, dim=1).indices
+    whole = scores[:, : blocks * BLOCK]
+    tops = whole.unflatten(1, (blocks, BLOCK)).amax(2).topk(k, dim=1).indices
+    some = (tops[:, :, None] * BLOCK + torch.arange(BLOCK)).flatten(1)
+    rest = torch.arange(blocks * BLOCK, scores.shape[1]).expand(len(scores), -1)
+    some = torch.cat([some, rest], 1)
+    return some.gather(1, scores.gather(1, some).topk(k, dim=1).indices)
