@@ -1,11 +1,11 @@
 """Whether `embloom diff` finds what was changed: words that were swapped in a corpus, pictures that were relabelled.
 
-    python scripts/benchmarks/diff.py --data ../shared/data --seeds 3
+    python scripts/benchmarks/diff.py --data FOLDER --seeds 3
 
 Of the reviews 25 pairs of words change places, and vectors are computed of both corpora. Of 10,000 pictures of MNIST 50
 get another label, and a network is trained on both until it knows them by heart. Each time the first 100 rows of `diff`
-are searched for the 50, by the vectors alone; those whose label differs are listed apart anyway. The figures are printed
-as a table; the runs stay in the folder, so that a second call is quick.
+are searched for the 50, by the vectors alone; those whose label differs are listed apart anyway. The figures are
+printed as a table; the runs stay in the folder, so that a second call is quick.
 """
 
 from __future__ import annotations
