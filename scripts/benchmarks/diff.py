@@ -43,7 +43,7 @@ DIGITS = (
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="with imdb/ and mnist/")
+    parser.add_argument("--data", type=Path, required=True, help="with imdb/ and mnist/")
     parser.add_argument("--seeds", type=int, default=3, help="how many times")
     parser.add_argument("--folder", type=Path, default=Path("outputs/diff"), help="for what is made")
     parser.add_argument("--only", choices=("words", "pictures"), help="one of the two")

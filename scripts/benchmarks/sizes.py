@@ -1,7 +1,7 @@
 """Sizes and versions: how many neighbors each kind of number keeps, how long a search takes beside float32 and faiss,
 and how well one version's queries find another's vectors.
 
-python scripts/benchmarks/sizes.py --data ../shared/data --runs outputs/sizes    trains what is not there yet
+python scripts/benchmarks/sizes.py --data FOLDER --runs outputs/sizes    trains what is not there yet
 """
 
 from __future__ import annotations
