@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from comparison.browser import needs_browser, visit
 from comparison.made import cloud, made, names
 from comparison.test_changes import rotation
 from embloom import cli
@@ -151,9 +152,24 @@ def test_terminal_and_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     text = capsys.readouterr().out
     for word in ("cosine", "nearest neighbors stay", "what changed most of 100 images", "probe/knn_label"):
         assert word in text
-    page = (tmp_path / "page.html").read_text()
-    assert "versionsSections" in page
-    assert '"verdict":[' in page
+    assert '"verdict":[' in (tmp_path / "page.html").read_text()
+
+
+@needs_browser
+def test_the_page_shows_verdict_and_pictures(tmp_path: Path) -> None:
+    one, two = (made(tmp_path / name, f"optimizer.lr={i + 1}") for i, name in enumerate("ab"))
+    diff([str(one), str(two), "--rows", "50", "--html", str(tmp_path / "page.html")])
+    shown = visit(
+        tmp_path / "page.html",
+        """return {verdict: document.querySelectorAll("#verdict li").length,
+                entries: document.querySelectorAll("#changed .change").length,
+                pictures: document.querySelectorAll("#changed .change .thumb.versions0").length,
+                drawn: getComputedStyle(document.querySelector("#changed .thumb")).backgroundImage.slice(0, 20)}""",
+    )
+    assert shown["verdict"] >= 2
+    assert shown["entries"] == 25
+    assert shown["pictures"] == 25 * 21
+    assert shown["drawn"].startswith('url("data:image/webp')
 
 
 @pytest.mark.parametrize(

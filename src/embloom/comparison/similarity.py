@@ -11,7 +11,7 @@ from torch import Tensor
 
 from embloom.artifact.agreement import largest
 
-CHUNK = 2048
+CHUNK = 512
 
 
 def linear_cka(one: Tensor, other: Tensor) -> float:

@@ -27,7 +27,7 @@ NEIGHBORS = 10
 # What is done to a parent so that its vectors and the child's lie in one space.
 ONE_SPACE = ("grown from", "aligned to", "compatible with")
 CLOSE = 0.05  # of the cosine: what a rotation may add where two embeddings lie in one space
-OWN = 0.5  # so many rows at least are nearest to themselves there
+OWN = 0.8  # so many at least of the rows that lie nearest to themselves after a rotation do so without one
 NONE = "-"  # for what one version has not
 SOME = 20  # names that are listed of those that came and went
 
@@ -58,7 +58,8 @@ class Group:
     def one_space(self) -> bool:
         """Whether the vectors, as they stand, lie as near as after the best rotation."""
         apart = self.figures["cosine_turned"] - self.figures.get("cosine", -1.0)
-        return apart <= CLOSE and self.figures.get("own_nearest", 0.0) >= OWN
+        own = self.figures.get("own_nearest", 0.0) >= OWN * self.figures["own_nearest_turned"]
+        return apart <= CLOSE and own
 
     @property
     def spread(self) -> list[float]:
@@ -221,7 +222,7 @@ def space(group: Group, said: bool) -> str:
         )
     evidence = (
         f"the mean cosine of the same {what} is {figures['cosine']:.2f} as they stand, {after}; "
-        f"{figures['own_nearest']:.0%} lie nearest to themselves"
+        f"{figures['own_nearest']:.0%} lie nearest to themselves, after it {figures['own_nearest_turned']:.0%}"
     )
     if group.one_space:
         return f"They lie in one space, and their vectors can be mixed: {evidence}."

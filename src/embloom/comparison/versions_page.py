@@ -19,13 +19,12 @@ def page(found: Versions, most: int, say: Say) -> str:
         say: is told what is being computed.
     """
     comparison = Comparison(found.runs)
-    order = [next(i for i, row in enumerate(comparison.rows) if any(one is run for one in row.runs))
-             for run in found.runs]  # fmt: skip
+    comparison.rows.sort(
+        key=lambda row: min(i for i, run in enumerate(found.runs) if any(one is run for one in row.runs))
+    )
     about = {
         "verdict": verdict(found),
         "names": [str(run.folder) for run in found.runs],
-        "rows": order,
-        "data": found.data,
         "groups": [] if found.same else [group_data(group, most) for group in found.groups],
     }
     return whole(comparison, [], [], list(found.problems), say, {"versions": about})

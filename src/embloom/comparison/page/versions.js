@@ -7,7 +7,11 @@ function versionsSections() {
   const found = data.versions;
   if (!found) return;
   section("verdict", "Verdict", "", el("ul", { class: "notes" }, ...found.verdict.map((line) => el("li", {}, line))));
-  found.groups.forEach((group) => {
+  found.groups.forEach((group, index) => {
+    if (group.sprite) {
+      group.sprite.name = "versions" + index;
+      document.head.append(el("style", {}, `.versions${index} { background-image: url(${group.sprite.url}); }`));
+    }
     const item = (i) => (group.sprite ? thumb(group, i, 36) : el("span", { class: "word" }, group.names[i]));
     const first = (i) => {
       const node = item(i);
@@ -16,7 +20,7 @@ function versionsSections() {
       return node;
     };
     staySection(group);
-    changedSection(found, group, item, first);
+    changedSection(group, item, first);
     if (group.relabelled.length) {
       section("relabelled", "With another label", "The rows whose label differs; their rank is that by the vectors alone.",
         el("div", { class: "changes" }, ...group.relabelled.map((one) => el("div", { class: "change" },
@@ -34,8 +38,8 @@ function staySection(group) {
     el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, "kept"), el("th", {}, group.kind), el("th", {}, ""))), el("tbody", {}, ...rows)));
 }
 
-function changedSection(found, group, item, first) {
-  const side = (place, near) => el("div", { class: "side" }, badge(found.rows[place]), ...near.map(item));
+function changedSection(group, item, first) {
+  const side = (place, near) => el("div", { class: "side" }, el("span", { class: "hint" }, ["before", "after"][place]), ...near.map(item));
   const entry = (one, place) => el("div", { class: "change" },
     el("div", { class: "what" }, el("span", { class: "rank" }, place + 1), first(one.item),
       el("span", { class: "hint" }, `moved ${number(one.moved, 2)}, kept ${Math.round(100 * one.kept)} %`), ...one.labels.map((text) => el("b", {}, text))),
