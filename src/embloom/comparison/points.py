@@ -291,9 +291,8 @@ def clusters(points: Points) -> Label:
     rows = torch.nn.functional.normalize(points.vectors[0], dim=1)
     number = max(1, min(CLUSTERS, len(rows) // 5))
     found = torch.from_numpy(KMeans(number, n_init=1, random_state=0).fit_predict(rows.numpy())).long()
-    return Label(
-        f"groups in {points.runs[0].name}", [typical(points.words, rows, found, i) for i in range(number)], found
-    )
+    names = [typical(points.words, rows, found, i) for i in range(number)]
+    return Label(f"groups in {points.runs[0].name}", names, found)
 
 
 def typical(words: Sequence[str], rows: Tensor, found: Tensor, cluster: int) -> str:
