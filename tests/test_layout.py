@@ -57,6 +57,12 @@ def test_imports_make_no_circle() -> None:
     assert not graph
 
 
+def test_no_two_test_files_share_a_name() -> None:
+    """Pytest imports a test file by its bare name: a second one of that name is not collected."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)
+
+
 def test_files_and_functions_are_short() -> None:
     long = {}
     for module, path in MODULES.items():
