@@ -14,7 +14,8 @@ of experiment=skipgram: skip-gram, 100 dimensions, window 5, 5 negatives, sample
 - --quality trains 5 epochs a seed and prints Spearman's correlations and the analogy accuracy of both; FOLDER holds
   word_similarity/ and analogies/questions-words.txt.
 
-The two take turns, so that a machine whose speed drifts drifts for both. What counts are the ratios.
+Other arguments are overrides of embloom's training, such as encoder.dtype=float32 for a processor without bfloat16. The
+two take turns, so that a machine whose speed drifts drifts for both. What counts are the ratios.
 """
 
 from __future__ import annotations
@@ -75,14 +76,16 @@ class Clock(Callback):
 def overrides(options: argparse.Namespace, cache: Path, epochs: int) -> list[str]:
     """The default recipe on the corpus."""
     corpus = [f"dataset.path={options.corpus}", f"dataset.cache={cache}", f"dataset.workers={options.threads}"]
-    return ["experiment=skipgram", "trainer=cpu", f"trainer.max_epochs={epochs}", *corpus]
+    return ["experiment=skipgram", "trainer=cpu", f"trainer.max_epochs={epochs}", *corpus, *options.overrides]
 
 
 def embloom_epochs(
     options: argparse.Namespace, cache: Path, epochs: int, seed: int = 0
 ) -> tuple[list[float], Text, Any]:
     """Trains; returns seconds of each epoch, the dataset and the vectors."""
-    config = plain(composed([*overrides(options, cache, epochs), f"seed={seed}", "probe=[]"], []))
+    config = plain(
+        composed([*overrides(options, cache, epochs), f"seed={seed}", "probe=[]", "logger=[]", "callbacks=[]"], [])
+    )
     parts = prepared(config)
     clock = Clock()
     parts.callbacks["clock"] = clock
@@ -230,7 +233,7 @@ def main() -> None:
     parser.add_argument("--quality", action="store_true")
     parser.add_argument("--data", type=Path, help="folder of word_similarity/ and analogies/")
     parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args()
+    options, options.overrides = parser.parse_known_args()
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         if options.quality:

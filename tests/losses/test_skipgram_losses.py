@@ -142,3 +142,28 @@ def test_validation_computes_no_gradient() -> None:
 def test_refuses(bad: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=f"^{next(iter(bad))}="):
         NegativeSampling(**bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("window", [1, 2])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_what_the_window_does_not_reach_need_not_be_scored(window: int, dtype: torch.dtype) -> None:
+    words, noise = 17, 6
+    draw = torch.Generator().manual_seed(2)
+    place = torch.arange(words)
+    near = (place[:, None] - place).abs() <= window
+    positives = torch.rand(70, words, words, generator=draw) * near  # not symmetric, and with a diagonal
+    center, context = (torch.randn(70, n, D, generator=draw).to(dtype).requires_grad_() for n in (words, words + noise))
+    wanted, found = (NegativeSampling(window=w)(center, context, positives) for w in (None, window))
+    rough = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2}[dtype]
+    assert torch.allclose(wanted, found, rtol=rough)
+    gradients = [torch.autograd.grad(value, [center, context]) for value in (wanted, found)]
+    for one, other in zip(*gradients, strict=True):
+        assert float((one - other).norm() / one.norm()) < rough
+
+
+def test_gradient_within_a_window() -> None:
+    words = 9
+    place = torch.arange(words)
+    positives = torch.rand(2, words, words, dtype=torch.float64) * ((place[:, None] - place).abs() <= 1)
+    center, context = (torch.randn(2, n, D, dtype=torch.float64, requires_grad=True) for n in (words, words + K))
+    assert torch.autograd.gradcheck(NegativeSampling(window=1), (center, context, positives))

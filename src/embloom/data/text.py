@@ -124,6 +124,7 @@ class Text(Dataset):
         count = len(self.corpus.words)
         width = self.block + self.negatives
         self.sizes = {"token": count, "context_token": count, "positives": self.block, "log_noise": width}
+        self.supplies["window"] = self.window
         self.supplies["spelling"] = spelling_of(self.corpus.words)
 
     def opened(self) -> Corpus:

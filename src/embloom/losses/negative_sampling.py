@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from embloom.assembly.parameters import choices, numbers
+from embloom.assembly.parameters import choices, numbers, positive_integers
 from embloom.threads import in_parts
 
 LARGEST_SCORE = 15.0  # beyond it the probability is 0 or 1 in float32
 GROUP = 4  # probabilities whose product cannot underflow: exp(-15 * 4) > 1e-38
 LEAST_BLOCKS = 16  # for a thread of its own
 REDUCTIONS = ("mean", "sum")
+NARROW = 3  # a block of so many windows has pairs enough that are none
 
 
 class NegativeSampling(nn.Module):
@@ -28,6 +31,8 @@ class NegativeSampling(nn.Module):
     Args:
         negative: noise words that a positive pair weighs as much as.
         reduction: `mean` over the positive pairs, or their `sum`, which word2vec's own learning rates are for.
+        window: `positives` is 0 further than this from its diagonal, as the dataset says. On a CPU those pairs are
+            not scored, where the window is narrow. None: anything may be a pair.
 
     Raises:
         ValueError: an option is unknown or out of range.
@@ -39,11 +44,12 @@ class NegativeSampling(nn.Module):
         4.1589
     """
 
-    def __init__(self, negative: float = 5.0, reduction: str = "mean") -> None:
+    def __init__(self, negative: float = 5.0, reduction: str = "mean", window: int | None = None) -> None:
         super().__init__()
         numbers(above=0, negative=negative)
         choices(REDUCTIONS, reduction=reduction)
-        self.negative, self.reduction = negative, reduction
+        positive_integers(**({} if window is None else {"window": window}))
+        self.negative, self.reduction, self.window = negative, reduction, window
 
     def forward(self, center: Tensor, context: Tensor, positives: Tensor) -> Tensor:
         """The loss of the pairs that `positives` weighs.
@@ -58,8 +64,20 @@ class NegativeSampling(nn.Module):
             A scalar, float64 if the vectors are, else float32; 0 where there is no pair.
         """
         weight = self.negative / (context.shape[1] - positives.shape[1])
-        loss: Tensor = BlockLoss.apply(center, context, positives, weight, self.reduction == "mean")
+        window = self.window if narrow(self.window, center, positives) else None
+        loss: Tensor = BlockLoss.apply(center, context, positives, weight, self.reduction == "mean", window)
         return loss
+
+
+def narrow(window: int | None, center: Tensor, positives: Tensor) -> bool:
+    """Whether it pays to score only the pairs that the window reaches: out of `positives` (B, C, L), on a CPU.
+
+    Where bfloat16 is multiplied, a product of all takes less time than gathering.
+    """
+    _, rows, columns = positives.shape
+    if window is None or center.device.type != "cpu" or center.dtype not in (torch.float32, torch.float64):
+        return False
+    return rows == columns and rows >= NARROW * (2 * window + 1)
 
 
 class BlockLoss(torch.autograd.Function):
@@ -70,25 +88,25 @@ class BlockLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, center: Tensor, context: Tensor, positives: Tensor, weight: float, mean: bool) -> Tensor:
-        """See `NegativeSampling.forward`; `weight` is that of one noise word per positive pair."""
+    def forward(
+        ctx: Any, center: Tensor, context: Tensor, positives: Tensor, weight: float, mean: bool, window: int | None
+    ) -> Tensor:
+        """See `NegativeSampling.forward`; `weight` is that of one noise word per positive pair, and `window` how far
+        pairs reach, None for anywhere."""
         exact = torch.promote_types(center.dtype, torch.float32)
         # Even for no gradient at all the loss is wanted; the gradients only where somebody asks.
         wanted = any(ctx.needs_input_grad)
         by_center, by_context = (torch.empty_like(x) if wanted else None for x in (center, context))
         mask = positives.to(exact)
+        pairs = all_pairs if window is None else near_pairs
         scale = mask.sum().clamp_(min=1).reciprocal_() if mean else mask.new_ones(())
 
         def part(first: int, last: int) -> Tensor:
-            blocks = slice(first, last)
+            some = slice(first, last)
+            out = (by_center[some], by_context[some]) if by_center is not None and by_context is not None else None
+            weights = mask[some] if window is None else near_weights(mask[some], window)
             with torch.autocast(center.device.type, enabled=False):
-                rows, columns = center[blocks], context[blocks]
-                value, error = errors(rows, columns, mask[blocks] * scale, weight)
-                if by_center is not None and by_context is not None:
-                    error = error.to(center.dtype)
-                    torch.bmm(error.transpose(1, 2), columns, out=by_center[blocks])
-                    torch.bmm(error, rows, out=by_context[blocks])
-            return value
+                return pairs(center[some], context[some], weights * scale, weight, out)
 
         parts = in_parts(len(center), LEAST_BLOCKS, part) if center.device.type == "cpu" else [part(0, len(center))]
         ctx.save_for_backward(by_center, by_context)
@@ -102,21 +120,110 @@ class BlockLoss(torch.autograd.Function):
         # Nothing waits for the CPU, and nearly always the factor is 1.
         if grad_output.device.type != "cpu" or grad_output != 1:
             by_center, by_context = by_center * grad_output, by_context * grad_output
-        return by_center, by_context, None, None, None
+        return by_center, by_context, None, None, None, None
 
 
-def errors(rows: Tensor, columns: Tensor, mask: Tensor, weight: float) -> tuple[Tensor, Tensor]:
-    """Centres (B, L, D), context (B, C + K, D), weights of pairs (B, C, L) -> the sum of losses, and its gradient by
-    the scores (B, C + K, L)."""
+def all_pairs(rows: Tensor, columns: Tensor, mask: Tensor, weight: float, out: tuple[Tensor, Tensor] | None) -> Tensor:
+    """Centres (B, L, D), context (B, C + K, D), weights of pairs (B, C, L) -> the sum of losses; the gradients by
+    centres and context go to `out`."""
     noise = mask.sum(1, keepdim=True).mul_(weight)
     scores = torch.bmm(columns, rows.transpose(1, 2)).to(mask.dtype)
     # From here on in place: scores, then probabilities, then gradients.
     error = scores.clamp_(-LARGEST_SCORE, LARGEST_SCORE).sigmoid_()
     true, false = error.tensor_split([mask.shape[1]], 1)
     value = -(true.log().mul_(mask).sum() + sum_of_logs(1 - false).mul_(noise).sum())
-    true.sub_(1).mul_(mask)
-    false.mul_(noise)
-    return value, error
+    if out:
+        true.sub_(1).mul_(mask)
+        false.mul_(noise)
+        error = error.to(rows.dtype)
+        torch.bmm(error.transpose(1, 2), columns, out=out[0])
+        torch.bmm(error, rows, out=out[1])
+    return value
+
+
+class Band(NamedTuple):
+    """Where the pairs of some blocks of L words are that stand near each other: W = 2 window + 1 for each word.
+
+    Attributes:
+        centers: (B L W,) the second word of each, among the centres of all blocks.
+        contexts: (B L W,) the same, among their context words, where noise words follow those of each block.
+        begins: (B L + 1,) where the pairs of each word begin, and the end.
+    """
+
+    centers: Tensor
+    contexts: Tensor
+    begins: Tensor
+
+    @staticmethod
+    @lru_cache
+    def of(window: int, blocks: int, words: int, noise: int) -> Band:
+        """Of so many blocks of so many words and noise words."""
+        near, block = neighbors(window, words)[0], torch.arange(blocks)[:, None, None]
+        width = near.shape[1]
+        centers, contexts = ((block * size + near).flatten() for size in (words, words + noise))
+        return Band(centers, contexts, torch.arange(0, blocks * words * width + 1, width))
+
+
+@lru_cache
+def neighbors(window: int, words: int) -> tuple[Tensor, Tensor]:
+    """(L, W) the words that a window around each of L words reaches, and 0 where it reaches over an edge, else 1."""
+    there = torch.arange(words)[:, None] + torch.arange(-window, window + 1)
+    return there.clamp(0, words - 1), ((there >= 0) & (there < words)).float()
+
+
+def near_weights(positives: Tensor, window: int) -> Tensor:
+    """(B, C, L) -> (B, L, W): by centre, of the context words that the window reaches."""
+    there, inside = neighbors(window, positives.shape[2])
+    places = there * len(there) + torch.arange(len(there))[:, None]
+    return positives.flatten(1).index_select(1, places.flatten()).view(-1, *there.shape).mul_(inside)
+
+
+def near_pairs(rows: Tensor, columns: Tensor, mask: Tensor, weight: float, out: tuple[Tensor, Tensor] | None) -> Tensor:
+    """As `all_pairs`, of weights (B, L, W) of the pairs that `near_weights` finds.
+
+    They are so few of a matrix product that their rows are gathered for each; of the noise all are pairs.
+    """
+    count, words, width = mask.shape
+    around, drawn = columns.tensor_split([words], 1)
+    window = width // 2
+    band = Band.of(window, count, words, drawn.shape[1])
+    noise = mask.sum(2).mul_(weight)[:, None]
+    true = products(rows.flatten(0, 1), columns.flatten(0, 1), band.contexts, band.begins).view_as(mask)
+    false = torch.bmm(drawn, rows.transpose(1, 2))
+    # From here on in place: scores, then probabilities, then gradients.
+    true.clamp_(-LARGEST_SCORE, LARGEST_SCORE).sigmoid_()
+    false.clamp_(-LARGEST_SCORE, LARGEST_SCORE).sigmoid_()
+    value = -(true.log().mul_(mask).sum() + sum_of_logs(1 - false).mul_(noise).sum())
+    if out:
+        false.mul_(noise)
+        # Nothing stands around an edge.
+        error = rows.new_zeros(count, words + 2 * window, width)
+        torch.mul(true.sub_(1), mask, out=true)
+        error[:, window : window + words] = true
+        near = weighted_sums(columns, band.contexts, band.begins, error[:, window : window + words])
+        torch.baddbmm(near.view_as(rows), false.transpose(1, 2), drawn, out=out[0])
+        # By context word: of the word d further on the pair that lies d back.
+        by_context = error.as_strided(mask.shape, (error.stride(0), width, width - 1), width - 1)
+        out[1][:, :words] = weighted_sums(rows, band.centers, band.begins, by_context).view_as(rows)
+        torch.bmm(false, rows, out=out[1][:, words:])
+    return value
+
+
+def products(rows: Tensor, columns: Tensor, places: Tensor, begins: Tensor) -> Tensor:
+    """Products of each of the rows (N, D) with those of the columns (M, D) that `places` names from `begins` on."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        pattern = torch.sparse_csr_tensor(
+            begins, places, rows.new_zeros(len(places)), (len(rows), len(columns)), check_invariants=False
+        )
+    return torch.sparse.sampled_addmm(pattern, rows, columns.T, beta=0).values()
+
+
+def weighted_sums(table: Tensor, places: Tensor, begins: Tensor, weight: Tensor) -> Tensor:
+    """The weighted sums (N, D) of the rows of blocks (B, R, D) that `places` names, for each from `begins` on."""
+    return torch.embedding_bag(
+        table.flatten(0, 1), places, begins, mode=0, per_sample_weights=weight.flatten(), include_last_offset=True
+    )[0]
 
 
 def sum_of_logs(values: Tensor) -> Tensor:
