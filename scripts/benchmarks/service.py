@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import random
@@ -70,6 +71,8 @@ async def measured(port: int, requests: list[bytes], rate: float, seconds: float
             latencies.append(time.perf_counter() - then)
         connection.transport.close()
 
+    gc.collect()
+    gc.freeze()  # its pauses would count as the service's
     clients = [loop.create_task(client()) for _ in range(CONNECTIONS)]
     began = then = time.perf_counter()
     while then < began + seconds:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Sequence
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from embloom.artifact.neighbors import SLACK, unit
 
+WIDTHS = 16
 BLOCK = 64  # rows whose largest score stands for all of them
 MOST_CANDIDATES = 4096  # a query with more is narrowed down by float32
 TRIES = 5
@@ -40,9 +43,9 @@ class BatchedSearch:
         blocks = -(-self.count // BLOCK)
         self.padded = torch.zeros(blocks * BLOCK, width)
         self.padded[: self.count] = self.rows
-        small = self.padded.bfloat16()
-        one = self.rows[:4]
-        quicker = seconds_of(small, one.bfloat16()) < seconds_of(self.padded, one)
+        small = widened(self.padded.bfloat16())
+        few = self.rows[:8]
+        quicker = seconds_of(small, widened(few.bfloat16())) < seconds_of(self.padded, few)
         self.rough, self.slack = (small, SLACK) if quicker else (self.padded, self.fine)
 
     def nearest(
@@ -63,41 +66,73 @@ class BatchedSearch:
                 f"queries of shape {tuple(queries.shape)} do not fit a table of width {self.rows.shape[1]}"
             )
         wanted = unit(queries)
-        rough = wanted.to(self.rough.dtype) @ self.rough.T
+        asked = widened(wanted.bfloat16()) if self.rough.dtype == torch.bfloat16 else wanted
+        rough = asked @ self.rough.T
         if self.count < rough.shape[1]:
             rough[:, self.count :] = -torch.inf
         largest = rough.view(len(wanted), -1, BLOCK).amax(2).float()
-        return [self.one(*item) for item in zip(wanted, rough, largest, counts, excluded, strict=True)]
+        looks = [min(self.count, count + len(without)) for count, without in zip(counts, excluded, strict=True)]
+        query, row, left = self.candidates(rough, largest, looks)
+        for number in left:
+            found = self.looked_through(wanted[number], looks[number])
+            query = torch.cat([query, torch.full_like(found, number)])
+            row = torch.cat([row, found])
+        exact = (self.rows[row].double() * wanted[query].double()).sum(1).float()
+        return self.told(query, row, exact, counts, excluded)
 
-    def one(
-        self, query: Tensor, rough: Tensor, largest: Tensor, count: int, without: Collection[int]
-    ) -> tuple[list[int], list[float]]:
-        """The nearest rows to a query (D,) of length 1, from its rough scores and the largest of each block."""
-        look = min(self.count, count + len(without))
-        rows = self.narrowed(rough, largest, look)
-        if rows is None:
-            scores = self.rows @ query
-            rows = (scores >= scores.topk(look).values[-1] - 2 * self.fine).nonzero()[:, 0]
-        exact = (self.rows[rows].double() @ query.double()).float()
-        # `rows` ascends, and a stable sort leaves equal ones so.
-        order = exact.sort(descending=True, stable=True)
-        pairs = zip(rows[order.indices].tolist(), order.values.tolist(), strict=True)
-        kept = [(row, score) for row, score in pairs if row not in without][:count]
-        return [row for row, _ in kept], [score for _, score in kept]
+    def candidates(self, rough: Tensor, largest: Tensor, looks: Sequence[int]) -> tuple[Tensor, Tensor, list[int]]:
+        """Queries and rows (C,) that can be among the nearest `looks` of each, and the queries that have too many.
 
-    def narrowed(self, rough: Tensor, largest: Tensor, look: int) -> Tensor | None:
-        """The rows that can be among the `look` nearest, ascending; None where they are too many."""
-        if look >= len(largest):
-            return None
+        Args:
+            rough: (Q, N) scores.
+            largest: (Q, N / BLOCK) the largest of each block.
+            looks: how many are wanted of each query.
+        """
+        most = max(looks)
+        if most >= largest.shape[1]:
+            return torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64), list(range(len(looks)))
         # So many blocks have one as large, and so many rows: the least of the nearest is no smaller, but for rounding.
-        least = largest.topk(look).values[-1] - 2 * self.slack
-        blocks = (largest >= least).nonzero()[:, 0]
-        if len(blocks) * BLOCK > BLOCK * MOST_CANDIDATES:
-            return None
-        places = (rough.view(-1, BLOCK)[blocks].float() >= least).nonzero()
-        if len(places) > MOST_CANDIDATES:
-            return None
-        return blocks[places[:, 0]] * BLOCK + places[:, 1]
+        best = largest.topk(most, dim=1).values
+        least = best.gather(1, torch.tensor(looks)[:, None] - 1) - 2 * self.slack
+        reached = largest >= least
+        crowded = reached.sum(1) > MOST_CANDIDATES
+        reached[crowded] = False
+        query, block = reached.nonzero(as_tuple=True)
+        place, inside = (rough.view(-1, BLOCK)[query * largest.shape[1] + block].float() >= least[query]).nonzero(
+            as_tuple=True
+        )
+        query, row = query[place], block[place] * BLOCK + inside
+        found = query.bincount(minlength=len(looks))
+        crowded |= found > MOST_CANDIDATES
+        if bool(crowded.any()):
+            kept = ~crowded[query]
+            query, row = query[kept], row[kept]
+        return query, row, crowded.nonzero()[:, 0].tolist()
+
+    def looked_through(self, query: Tensor, look: int) -> Tensor:
+        """The rows that can be among the `look` nearest to a query (D,) of length 1, by all scores in float32."""
+        scores = self.rows @ query
+        return (scores >= scores.topk(look).values[-1] - 2 * self.fine).nonzero()[:, 0]
+
+    @staticmethod
+    def told(
+        query: Tensor, row: Tensor, exact: Tensor, counts: Sequence[int], excluded: Sequence[Collection[int]]
+    ) -> list[tuple[list[int], list[float]]]:
+        """For each query the best of its rows (C,), equal ones in the order of rows."""
+        order = np.lexsort((row.numpy(), -exact.numpy(), query.numpy()))
+        ends = query.bincount(minlength=len(counts)).cumsum(0).tolist()
+        rows, scores = row[order].tolist(), exact[order].tolist()
+        found, begin = [], 0
+        for end, count, without in zip(ends, counts, excluded, strict=True):
+            kept = [place for place in range(begin, end) if rows[place] not in without][:count]
+            found.append(([rows[place] for place in kept], [scores[place] for place in kept]))
+            begin = end
+        return found
+
+
+def widened(rows: Tensor) -> Tensor:
+    """With columns of zeros: a few rows are multiplied a quarter faster where the width is a multiple of `WIDTHS`."""
+    return F.pad(rows, (0, -rows.shape[1] % WIDTHS))
 
 
 def seconds_of(rows: Tensor, queries: Tensor) -> float:

@@ -23,7 +23,7 @@ from embloom.serving.inputs import KINDS, forgotten, taken
 from embloom.serving.limits import Limits, Refused
 from embloom.serving.schema import AnalogyAsked, EncodeAsked, NeighborsAsked
 
-TOGETHER = 16  # queries in one matrix product
+TOGETHER = 32  # queries in one matrix product
 QUICK = 1 << 24  # numbers in a table that is searched in a few milliseconds
 TOLD = ("format_version", "embloom_version", "names", "layers", "labels", "reader", "metrics", "trained", "versions")
 ONE = {"text": "texts", "image": "images", "row": "rows"}  # what neighbors takes one of, and encode several

@@ -12,13 +12,14 @@ import torch
 
 from embloom.serving.limits import Refused
 
+GATHER = 0.006  # seconds
+
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class Batches(Generic[T, R]):
-    """A queue of work. While some items are worked on the next ones gather: nobody waits for others to come, and many
-    go together where many come.
+    """A queue of work. While some items are worked on the next ones gather, so that many go together where many come.
 
     Args:
         work: items -> for each its result, or the exception to raise.
@@ -26,7 +27,8 @@ class Batches(Generic[T, R]):
         waiting: items that may wait.
         threads: that torch uses.
         quick: the work takes a few milliseconds, and is done in the thread that talks to clients: two threads of Python
-            wait for each other longer than that.
+            wait for each other longer than that. Clients are talked to for `GATHER` after each batch, since one of many
+            items takes far less than many of one; whoever comes later than that does not wait.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Batches(Generic[T, R]):
         self.pool = ThreadPoolExecutor(1, "embloom", initializer=torch.set_num_threads, initargs=(threads,))
         self.queue: deque[tuple[T, asyncio.Future[R]]] = deque()
         self.task: asyncio.Task[None] | None = None
+        self.gathered = 0.0  # when the next batch may begin
 
     async def __call__(self, item: T) -> R:
         """The result of an item.
@@ -61,6 +64,8 @@ class Batches(Generic[T, R]):
         """Works until nothing waits."""
         loop = asyncio.get_running_loop()
         while self.queue:
+            if self.quick and (wait := self.gathered - loop.time()) > 0:
+                await asyncio.sleep(wait)
             some = [self.queue.popleft() for _ in range(min(self.most, len(self.queue)))]
             some = [(item, future) for item, future in some if not future.done()]  # who has gone needs no answer
             if not some:
@@ -69,7 +74,7 @@ class Batches(Generic[T, R]):
             try:
                 if self.quick:
                     results: Sequence[R | Exception] = self.work(items)
-                    await asyncio.sleep(0)  # what has come meanwhile is read first
+                    self.gathered = loop.time() + GATHER
                 else:
                     results = await loop.run_in_executor(self.pool, self.work, items)
             except Exception as error:

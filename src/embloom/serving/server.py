@@ -8,6 +8,7 @@ counts bytes, and `watch` ends connections that take too long.
 from __future__ import annotations
 
 import asyncio
+import gc
 import contextlib
 import logging
 import socket
@@ -44,6 +45,9 @@ def run(application: Application, listener: socket.socket, limits: Limits) -> No
         timeout_keep_alive=int(limits.patience),
         timeout_graceful_shutdown=GRACE,
     )
+    # What stands until the end is not looked through for garbage again, which takes a tenth of a second of everybody's.
+    gc.collect()
+    gc.freeze()
     server = Watched(config)
     server.limits = limits
     server.run(sockets=[listener])
