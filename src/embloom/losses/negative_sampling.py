@@ -184,7 +184,7 @@ def near_pairs(rows: Tensor, columns: Tensor, mask: Tensor, weight: float, out: 
     They are so few of a matrix product that their rows are gathered for each; of the noise all are pairs.
     """
     count, words, width = mask.shape
-    around, drawn = columns.tensor_split([words], 1)
+    drawn = columns[:, words:]
     window = width // 2
     band = Band.of(window, count, words, drawn.shape[1])
     noise = mask.sum(2).mul_(weight)[:, None]

@@ -8,8 +8,8 @@ counts bytes, and `watch` ends connections that take too long.
 from __future__ import annotations
 
 import asyncio
-import gc
 import contextlib
+import gc
 import logging
 import socket
 import time
