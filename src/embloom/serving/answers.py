@@ -179,6 +179,8 @@ class Answers:
 
     def sum_of(self, rows: Sequence[int], signs: Sequence[float]) -> Tensor:
         """The sum of words' directions."""
+        if len(rows) == 1:  # what most ask for
+            return self.stocks["words"].search.rows[rows[0]]
         return (self.stocks["words"].search.rows[list(rows)] * torch.tensor(signs)[:, None]).sum(0)
 
     def encoded(self, kind: str, given: Any, layers: Sequence[str], combine: str) -> Tensor:
