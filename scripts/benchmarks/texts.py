@@ -23,9 +23,19 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
+
+import embloom
+from embloom.data.text import Text
+from embloom.files.word2vec import read_vectors
+from embloom.probes.analogies import Analogies
+from embloom.probes.base import Frozen
+from embloom.probes.word_similarity import WordSimilarity, read_pairs, spearman
 
 SETS = ("EN-MEN-TR-3k", "EN-MTurk-771", "EN-RG-65", "EN-SIMLEX-999", "EN-WS-353-ALL")
 WORDS = {  # row -> how it is trained
@@ -45,6 +55,8 @@ TEXTS = {
 }
 PEERS = ("glove_c", "gensim_word2vec", "gensim_fasttext")
 LABELS = (25_000, 500)
+RARE, LEAST_PAIRS = 19, 10
+Pairs = list[tuple[str, str, float]]
 GENSIM = """
 import sys
 from gensim.models import FastText, Word2Vec
@@ -85,7 +97,9 @@ def chosen(options: argparse.Namespace, rows: tuple[str, ...]) -> list[str]:
 
 def print_words(options: argparse.Namespace, overrides: list[str]) -> None:
     """The table of word vectors."""
-    table = Table("words", *(name.split("-")[1] for name in SETS), "mean", "analogies", "s", "MB", box=box.SIMPLE_HEAD)
+    heads = (*(name.split("-")[1] for name in SETS), "mean", "rare", "analogies", "s", "MB")
+    table = Table("words", *heads, box=box.SIMPLE_HEAD)
+    rare = rare_pairs(options)
     asked = [f"probe.word_similarity.path={options.data}/word_similarity",
              f"probe.analogies.path={options.data}/analogies/questions-words.txt"]  # fmt: skip
     for row in chosen(options, (*WORDS, *(PEERS if options.glove else PEERS[1:]))):
@@ -93,21 +107,58 @@ def print_words(options: argparse.Namespace, overrides: list[str]) -> None:
         if row in WORDS:
             probes = ["probe=[word_similarity,analogies]", *asked, f"dataset.path={options.corpus}"]
             cache = [f"dataset.cache={folder}-cache"]  # its own: the seconds are from text to vectors
-            add(table, row, SETS, lambda: trained(folder, [*WORDS[row], *probes, *cache, *overrides]))  # noqa: B023
+            add(table, row, lambda: ours(folder, [*WORDS[row], *probes, *cache, *overrides], rare))  # noqa: B023
         else:
-            add(table, row, SETS, lambda: peer(row, folder, options, asked))  # noqa: B023
+            add(table, row, lambda: peer(row, folder, options, asked, rare))  # noqa: B023
     Console().print(table)
+    print(f"rare: the mean over {len(rare)} sets, of pairs with a word that occurs {RARE} times or less")
 
 
-def add(table: Table, row: str, sets: tuple[str, ...], measure: Callable[[], dict[str, float]]) -> None:
+def rare_pairs(options: argparse.Namespace) -> dict[str, Pairs]:
+    """The pairs of each set with a rare word, of sets that have enough of them."""
+    data = text_of(options)
+    assert data.corpus is not None
+    seen = dict(zip(data.corpus.words, data.corpus.counts.tolist(), strict=True))
+    found = {}
+    for name in SETS:
+        pairs = read_pairs(options.data / "word_similarity" / f"{name}.txt")
+        some = [
+            pair
+            for pair in pairs
+            if all(word in seen for word in pair[:2]) and min(map(seen.__getitem__, pair[:2])) <= RARE
+        ]
+        if len(some) >= LEAST_PAIRS:
+            found[name] = some
+    return found
+
+
+def rare_spearman(words: list[str], vectors: Tensor, sets: dict[str, Pairs]) -> float:
+    """The mean over sets of pairs."""
+    number = {word: row for row, word in enumerate(words)}
+    rows, scores = F.normalize(vectors.float(), dim=1), []
+    for pairs in sets.values():
+        known = [(number[a], number[b], score) for a, b, score in pairs if a in number and b in number]
+        one, other, truth = (torch.tensor(column) for column in zip(*known, strict=True))
+        scores.append(spearman((rows[one] * rows[other]).sum(1), truth))
+    return sum(scores) / max(1, len(scores))
+
+
+def ours(folder: Path, overrides: list[str], rare: dict[str, Pairs]) -> dict[str, float]:
+    """The metrics of a run, and how well rare words do."""
+    found = trained(folder, overrides)
+    words = embloom.load(folder).words
+    return {**found, "rare": rare_spearman(words.names, words.vectors, rare)}
+
+
+def add(table: Table, row: str, measure: Callable[[], dict[str, float]]) -> None:
     """A row, or why there is none."""
     try:
         found = measure()
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
         table.add_row(row, f"failed: {str(error).splitlines()[-1]}")
         return
-    scores = [found.get(f"probe/word_similarity_{name}", float("nan")) for name in sets]
-    cells = [*scores, found.get("probe/word_similarity", float("nan")), found.get("probe/analogies", float("nan"))]
+    names = (*(f"probe/word_similarity_{name}" for name in SETS), "probe/word_similarity", "rare", "probe/analogies")
+    cells = [found.get(name, float("nan")) for name in names]
     table.add_row(row, *(f"{cell:.3f}" for cell in cells), f"{found['seconds']:.0f}", f"{found['megabytes']:.0f}")
 
 
@@ -148,7 +199,9 @@ def trained(folder: Path, overrides: list[str]) -> dict[str, float]:
     return {**metrics, "seconds": float(took.read_text()), "megabytes": size}
 
 
-def peer(row: str, folder: Path, options: argparse.Namespace, asked: list[str]) -> dict[str, float]:
+def peer(
+    row: str, folder: Path, options: argparse.Namespace, asked: list[str], rare: dict[str, Pairs]
+) -> dict[str, float]:
     """A peer's vectors of the same tokens, measured by the same probes."""
     folder.mkdir(parents=True, exist_ok=True)
     tokens, vectors = tokens_of(options), folder / "vectors.txt"
@@ -161,27 +214,27 @@ def peer(row: str, folder: Path, options: argparse.Namespace, asked: list[str]) 
             arguments = [row, str(tokens), str(vectors), str(options.threads)]
             subprocess.run([sys.executable, "-c", GENSIM, *arguments], check=True)
         took.write_text(str(time.perf_counter() - start))
-    from embloom.files.word2vec import read_vectors
-    from embloom.probes.analogies import Analogies
-    from embloom.probes.base import Frozen
-    from embloom.probes.word_similarity import WordSimilarity
-
     words, table = read_vectors(vectors)
     frozen = Frozen({}, {}, {}, {"embedding": table}, {"embedding": words})
     paths = [place.split("=", 1)[1] for place in asked]
     found = {**WordSimilarity(paths[0])(frozen), **Analogies(paths[1])(frozen)}
     named = {f"probe/{name}": value for name, value in found.items()}
-    return {**named, "seconds": float(took.read_text()), "megabytes": 4 * table.numel() / 1e6}
+    size = 4 * table.numel() / 1e6
+    return {**named, "rare": rare_spearman(words, table, rare), "seconds": float(took.read_text()), "megabytes": size}
+
+
+def text_of(options: argparse.Namespace) -> Text:
+    """The corpus, tokenized."""
+    data = Text(8192, path=str(options.corpus), cache=str(options.folder / "tokens-cache"))
+    data.measure()
+    return data
 
 
 def tokens_of(options: argparse.Namespace) -> Path:
     """The corpus's words, a document a line, spaces between; rare ones left out."""
     file: Path = options.folder / "tokens.txt"
     if not file.exists():
-        from embloom.data.text import Text
-
-        data = Text(8192, path=str(options.corpus), cache=str(options.folder / "tokens-cache"))
-        data.measure()
+        data = text_of(options)
         assert data.corpus is not None
         words, offsets = np.array(data.corpus.words, dtype=object), data.corpus.offsets
         with file.open("w", encoding="utf-8") as out:
