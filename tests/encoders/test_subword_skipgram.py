@@ -89,3 +89,8 @@ def test_a_run_spells_out_what_it_never_saw(tmp_path: Path) -> None:
     assert len(words.neighbors("kinglike", 5)) == 5
     assert words.similarity("kinglike", "kinglike") == pytest.approx(1)
     assert found.encode({"token": [[0], [1]]}).shape == (2, 100)
+    both, king, new, none = found.encode(["king kinglike, kinglike", "king", "kinglike", ""])
+    assert torch.allclose(both, (king + 2 * new) / 3)
+    assert torch.allclose(king, found.table("embedding")[words.names.index("king")])
+    assert torch.allclose(new, words["kinglike"])
+    assert not none.any()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from embloom.artifact.readers.base import Reader
+from embloom.artifact.readers.text import TextReader
 from embloom.artifact.staged import Staged
 from embloom.assembly.build import did_you_mean
 from embloom.assembly.parameters import choices
@@ -16,6 +17,7 @@ from embloom.assembly.wiring import Wire
 from embloom.encoders.base import Encoder
 from embloom.startup import option
 
+SPELLED = "embedding"  # the layer whose rows can be spelled out
 COMBINE = ("concat", "average")
 
 
@@ -77,12 +79,31 @@ class Extractor:
             columns = {**columns, "token": columns["token"][None]}
         outputs = self.outputs(columns)
         whole = {name: pooled(outputs[name], lengths if flat else None).float().cpu() for name in self.names}
+        if (
+            flat
+            and lengths is not None
+            and self.encoder.spells
+            and SPELLED in whole
+            and not isinstance(inputs, Mapping)
+        ):
+            whole[SPELLED] = self.with_unknown(whole[SPELLED], lengths, inputs)
         vectors = [self.rounded(name, rows) if outputs[name].ndim > 2 else rows for name, rows in whole.items()]
         if self.combine == "concat":
             return torch.cat(vectors, 1)
         if len({part.shape for part in vectors}) > 1:
             raise ValueError("layers of different widths cannot be averaged: concatenate")
         return torch.stack(vectors).mean(0)
+
+    def with_unknown(self, means: Tensor, lengths: Tensor, texts: Any) -> Tensor:
+        """Means (N, D) of the known words of texts, `lengths` (N,) many -> those of all words, unknown ones spelled."""
+        if not isinstance(self.reader, TextReader):
+            return means
+        words, place, text = self.reader.unknown(texts)
+        if not words:
+            return means
+        sums = means * lengths[:, None]
+        sums.index_add_(0, text, self.encoder.spelled(words).float().cpu()[place])
+        return sums / (lengths + text.bincount(minlength=len(lengths))).clamp(min=1)[:, None]
 
     @torch.no_grad()
     def outputs(self, columns: Mapping[str, Tensor]) -> dict[str, Tensor]:

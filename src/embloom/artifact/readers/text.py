@@ -99,6 +99,18 @@ class TextReader(Reader):
         keep = word >= 0
         return word[keep].astype(np.int32), np.bincount(text[keep], minlength=len(texts))
 
+    def unknown(self, texts: str | Sequence[str]) -> tuple[list[str], Tensor, Tensor]:
+        """The words of texts that the vocabulary lacks, each once; for each time that one occurs its number among them
+        and the number of its text."""
+        texts = [texts] if isinstance(texts, str) else texts
+        data = "\n".join(text.replace("\n", " ") for text in texts).encode(errors="replace")
+        ids = self.tokenizer(Block(data, starts_document=True))
+        where = np.flatnonzero((self.numbers()[ids] < 0) & (ids != BREAK))
+        found, place = np.unique(ids[where], return_inverse=True)
+        met = list(self.tokenizer.words)
+        text = (np.cumsum(ids == BREAK) - 1)[where]
+        return [met[number] for number in found], torch.from_numpy(place), torch.from_numpy(text)
+
     def numbers(self) -> NDArray[np.int64]:
         """For each word that the tokenizer has met, its number in the vocabulary, or -1."""
         met = self.tokenizer.words
