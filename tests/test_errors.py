@@ -88,6 +88,9 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str, Setup | None]] = {
     "epochs": (("train", "trainer.max_epochs=0"), "trainer.max_epochs=0", None),
     "precision": (("train", "trainer.precision=8"), "trainer.precision=8", None),
     "half precision on the CPU": (("train", "trainer=cpu", "trainer.precision=16-mixed"), "bf16-mixed", None),
+    "clipping": (
+        ("train", "trainer.precision=bf16-mixed", "trainer.gradient_clip_val=1"), "optimizer.fused=false", None,
+    ),
     "no GPU": (("train", "trainer=gpu"), "trainer=cpu or trainer=auto", None),
     "trainer key": (("train", "+trainer.max_epoch=3"), "trainer.*max_epoch", None),
     "learning rate": (("train", "optimizer.lr=-1"), "optimizer.lr=-1", None),

@@ -44,6 +44,7 @@ def problems(config: Mapping[str, Any], folder: Path) -> list[str]:
         *of_evaluate(config),
         *of_optimize(config.get("optimize")),
         *of_trainer(config["trainer"]),
+        *of_clipping(config["trainer"], config.get("optimizer") or {}),
         *of_weights(config.get("loss") or {}),
         *of_nested(config.get("nested")),
         *of_init_from(config.get("init_from") or {}, config["trainer"]),
@@ -235,6 +236,15 @@ def of_trainer(trainer: Mapping[str, Any]) -> list[str]:
     else:
         found += of_hardware(str(accelerator), trainer.get("devices"), str(precision))
     return found
+
+
+def of_clipping(trainer: Mapping[str, Any], optimizer: Mapping[str, Any]) -> list[str]:
+    """Whether gradients can be clipped: in half precision a fused optimizer scales them where nobody can look."""
+    if not trainer.get("gradient_clip_val") or trainer.get("precision") == "32-true" or not optimizer.get("fused"):
+        return []
+    return [
+        "trainer.gradient_clip_val does not work with a fused optimizer in half precision: use optimizer.fused=false"
+    ]
 
 
 def of_hardware(accelerator: str, devices: Any, precision: str) -> list[str]:
