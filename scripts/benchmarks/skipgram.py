@@ -1,4 +1,5 @@
-"""Skip-gram against gensim's Word2Vec: speed and quality, on the same text, in turns in one run.
+"""Skip-gram against gensim's Word2Vec, and with `--subwords` subword skip-gram against its FastText: speed and quality,
+on the same text, in turns in one run.
 
     pip install 'embloom[benchmark]'
     python scripts/benchmarks/skipgram.py CORPUS [--rounds 3] [--epochs 1] [--quality --data FOLDER --seeds 3]
@@ -50,8 +51,9 @@ SETTINGS: dict[str, Any] = {
 }  # fmt: skip
 WHOLE = """
 import sys
-from gensim.models import Word2Vec
-model = Word2Vec(corpus_file=sys.argv[1], workers=int(sys.argv[3]), epochs=int(sys.argv[4]), **eval(sys.argv[5]))
+import gensim.models
+kind = getattr(gensim.models, sys.argv[6])
+model = kind(corpus_file=sys.argv[1], workers=int(sys.argv[3]), epochs=int(sys.argv[4]), **eval(sys.argv[5]))
 model.wv.save_word2vec_format(sys.argv[2], binary=True)
 """
 
@@ -76,7 +78,8 @@ class Clock(Callback):
 def overrides(options: argparse.Namespace, cache: Path, epochs: int) -> list[str]:
     """The default recipe on the corpus."""
     corpus = [f"dataset.path={options.corpus}", f"dataset.cache={cache}", f"dataset.workers={options.threads}"]
-    return ["experiment=skipgram", "trainer=cpu", f"trainer.max_epochs={epochs}", *corpus, *options.overrides]
+    experiment = "subword_skipgram" if options.subwords else "skipgram"
+    return [f"experiment={experiment}", "trainer=cpu", f"trainer.max_epochs={epochs}", *corpus, *options.overrides]
 
 
 def embloom_epochs(
@@ -97,9 +100,10 @@ def embloom_epochs(
 
 def gensim_epochs(options: argparse.Namespace, file: Path, epochs: int, seed: int = 0) -> tuple[float, Any]:
     """Trains; returns the seconds of the training alone and the vectors."""
-    from gensim.models import Word2Vec
+    from gensim.models import FastText, Word2Vec
 
-    model = Word2Vec(workers=options.threads, seed=seed + 1, **SETTINGS)
+    kind = FastText if options.subwords else Word2Vec
+    model = kind(workers=options.threads, seed=seed + 1, **SETTINGS)
     model.build_vocab(corpus_file=str(file))
     began = time.perf_counter()
     model.train(
@@ -144,6 +148,7 @@ def whole_commands(options: argparse.Namespace, raw: Path, folder: Path, epochs:
     shutil.rmtree(folder / "whole")
     began = time.perf_counter()
     arguments = [str(raw), str(folder / "vectors.bin"), str(options.threads), str(epochs), repr(SETTINGS)]
+    arguments.append("FastText" if options.subwords else "Word2Vec")
     subprocess.run([sys.executable, "-c", WHOLE, *arguments], check=True, env=environment)
     return ours, time.perf_counter() - began
 
@@ -230,6 +235,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--limit-gensim", type=int, default=0, help="documents that gensim trains on; 0 is all")
+    parser.add_argument("--subwords", action="store_true", help="subword skip-gram and FastText")
     parser.add_argument("--quality", action="store_true")
     parser.add_argument("--data", type=Path, help="folder of word_similarity/ and analogies/")
     parser.add_argument("--seeds", type=int, default=3)
