@@ -239,7 +239,8 @@ def main() -> None:
     parser.add_argument("--quality", action="store_true")
     parser.add_argument("--data", type=Path, help="folder of word_similarity/ and analogies/")
     parser.add_argument("--seeds", type=int, default=3)
-    options, options.overrides = parser.parse_known_args()
+    options, overridden = parser.parse_known_args()
+    options.overrides = overridden
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         if options.quality:
