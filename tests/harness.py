@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -78,6 +79,23 @@ def killed(process: BaseProcess, after: float) -> bool:
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     return True
+
+
+def same_after_kills(place: Path, arguments: Sequence[str], kills: int, longest: float) -> None:
+    """Trains twice into `run`, once killed so many times at moments drawn and resumed: both end with the same bits."""
+    whole, folder, moments = place / "whole", place / "killed", random.Random(0)
+    for cwd in (whole, folder):
+        cwd.mkdir()
+    finish(fork(*arguments, cwd=whole), whole)
+    process = fork(*arguments, cwd=folder)
+    wait_for(lambda: (folder / "run" / "checkpoints" / "last.ckpt").exists())
+    done = 0
+    while done < kills and killed(process, moments.uniform(0.05, longest)):
+        done += 1
+        process = fork("resume", "run", cwd=folder)
+    finish(process, folder)
+    assert done, "no kill"
+    assert_same(outcome(whole / "run"), outcome(folder / "run"))
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60) -> None:

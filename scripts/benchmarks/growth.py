@@ -19,11 +19,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 import torch.nn.functional as F
 
 import embloom
-from embloom.probes.word_similarity import read_pairs, spearman
+from embloom.probes.word_similarity import agreement, read_pairs
 
 FOLDER = Path("outputs/growth")
 WORDS = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
@@ -108,9 +107,7 @@ def mean_spearman(folder: Path, sets: Mapping[str, list[tuple[str, str, float]]]
     rows = F.normalize(embedding.table("embedding"), dim=1)
     scores = []
     for pairs in sets.values():
-        known = [(number[a], number[b], score) for a, b, score in pairs if a in number and b in number]
-        one, other, truth = (torch.tensor(column) for column in zip(*known, strict=True))
-        scores.append(spearman((rows[one] * rows[other]).sum(1), truth))
+        scores.append(agreement([pair for pair in pairs if set(pair[:2]) <= number.keys()], number, rows))
     return statistics.mean(scores)
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 import embloom
 from embloom.derive.samples import dataset_of, vectors_of_split
-from embloom.probes.word_similarity import read_pairs, spearman
+from embloom.probes.word_similarity import agreement, read_pairs
 
 WIDTHS = {"mnist": (8, 16, 32, 64), "words": (25, 50, 100)}
 LAYER = "embedding"
@@ -95,9 +95,8 @@ def mean_spearman(folder: Path, width: int, sets: Mapping[str, list[tuple[str, s
     rows = F.normalize(words.vectors[:, :width].float(), dim=1)
     scores = []
     for pairs in sets.values():
-        known = [(words.number[a], words.number[b], s) for a, b, s in pairs if a in words.number and b in words.number]
-        one, other, truth = (torch.tensor(column) for column in zip(*known, strict=True))
-        scores.append(spearman((rows[one] * rows[other]).sum(1), truth))
+        known = [pair for pair in pairs if set(pair[:2]) <= words.number.keys()]
+        scores.append(agreement(known, words.number, rows))
     return statistics.mean(scores)
 
 

@@ -23,7 +23,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from rich import box
 from rich.console import Console
@@ -35,7 +34,7 @@ from embloom.data.text import Text
 from embloom.files.word2vec import read_vectors
 from embloom.probes.analogies import Analogies
 from embloom.probes.base import Frozen
-from embloom.probes.word_similarity import WordSimilarity, read_pairs, spearman
+from embloom.probes.word_similarity import WordSimilarity, agreement, read_pairs
 
 SETS = ("EN-MEN-TR-3k", "EN-MTurk-771", "EN-RG-65", "EN-SIMLEX-999", "EN-WS-353-ALL")
 WORDS = {  # row -> how it is trained
@@ -137,9 +136,7 @@ def rare_spearman(words: list[str], vectors: Tensor, sets: dict[str, Pairs]) -> 
     number = {word: row for row, word in enumerate(words)}
     rows, scores = F.normalize(vectors.float(), dim=1), []
     for pairs in sets.values():
-        known = [(number[a], number[b], score) for a, b, score in pairs if a in number and b in number]
-        one, other, truth = (torch.tensor(column) for column in zip(*known, strict=True))
-        scores.append(spearman((rows[one] * rows[other]).sum(1), truth))
+        scores.append(agreement([pair for pair in pairs if set(pair[:2]) <= number.keys()], number, rows))
     return sum(scores) / max(1, len(scores))
 
 

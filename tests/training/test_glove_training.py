@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import pytest
 import torch
 
 import embloom
-from harness import assert_same, finish, fork, killed, outcome, wait_for
+from harness import same_after_kills
 from trained import trained
 
 GLOVE = ("experiment=glove", "trainer=cpu", "callbacks=[checkpoints,metrics]", "dataset.window=5", "encoder.dim=20")
@@ -35,20 +34,8 @@ def test_refused_at_the_door(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
 def test_killed_run_resumes_to_the_same_bits(tmp_path: Path, kills: int) -> None:
-    command = (
+    arguments = (
         "train", *GLOVE, "hydra.run.dir=run", f"dataset.cache={tmp_path / 'cache'}", "trainer.max_epochs=2",
         "trainer.log_every_n_steps=13", "callbacks.checkpoints.every_n_steps=20",
     )  # fmt: skip
-    whole, folder, moments = tmp_path / "whole", tmp_path / "killed", random.Random(0)
-    for place in (whole, folder):
-        place.mkdir()
-    finish(fork(*command, cwd=whole), whole)
-    process = fork(*command, cwd=folder)
-    wait_for(lambda: (folder / "run" / "checkpoints" / "last.ckpt").exists())
-    done = 0
-    while done < kills and killed(process, moments.uniform(0.05, 0.8)):
-        done += 1
-        process = fork("resume", "run", cwd=folder)
-    finish(process, folder)
-    assert done, "no kill"
-    assert_same(outcome(whole / "run"), outcome(folder / "run"))
+    same_after_kills(tmp_path, arguments, kills, 0.8)

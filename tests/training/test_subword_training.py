@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import pytest
 import torch
 
 import embloom
-from harness import assert_same, command, finish, fork, killed, outcome, wait_for
+from harness import command, same_after_kills
 from trained import trained
 
 SUBWORDS = (
@@ -23,19 +22,7 @@ def test_killed_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
         "train", *SUBWORDS, "hydra.run.dir=run", f"dataset.cache={tmp_path / 'cache'}", "trainer.max_epochs=3",
         "callbacks.checkpoints.every_n_steps=20",
     )  # fmt: skip
-    whole, folder, moments = tmp_path / "whole", tmp_path / "killed", random.Random(0)
-    for place in (whole, folder):
-        place.mkdir()
-    finish(fork(*arguments, cwd=whole), whole)
-    process = fork(*arguments, cwd=folder)
-    wait_for(lambda: (folder / "run" / "checkpoints" / "last.ckpt").exists())
-    done = 0
-    while done < 2 and killed(process, moments.uniform(0.05, 0.6)):
-        done += 1
-        process = fork("resume", "run", cwd=folder)
-    finish(process, folder)
-    assert done, "no kill"
-    assert_same(outcome(whole / "run"), outcome(folder / "run"))
+    same_after_kills(tmp_path, arguments, 2, 0.6)
 
 
 def test_is_exported_and_started_from(tmp_path: Path) -> None:

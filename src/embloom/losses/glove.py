@@ -14,7 +14,6 @@ from embloom.encoders.sorting import sorting_order
 from embloom.threads import in_parts
 
 SLICE = 1 << 18  # pairs that a thread does at a time
-CACHED = 1 << 12  # pairs whose rows are multiplied while they are in the cache
 
 
 class GloVe(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -60,11 +60,10 @@ class WordSimilarity(Probe):
         rows = F.normalize(table.float(), dim=1)
         scores, covered = {}, {}
         for name, pairs in self.sets.items():
-            known = [(number[a], number[b], score) for a, b, score in pairs if a in number and b in number]
+            known = [pair for pair in pairs if pair[0] in number and pair[1] in number]
             covered[name] = len(known) / len(pairs)
             if len(known) > 1:
-                one, other, truth = (torch.tensor(column) for column in zip(*known, strict=True))
-                scores[name] = spearman((rows[one] * rows[other]).sum(1).cpu(), truth)
+                scores[name] = agreement(known, number, rows)
         found = {f"word_similarity_{name}": score for name, score in scores.items()}
         found |= {f"word_similarity_coverage_{name}": share for name, share in covered.items()}
         if scores:
@@ -98,6 +97,14 @@ def read_pairs(file: Path) -> list[Pair]:
     if not pairs:
         raise ValueError(f"path={file}: it holds no 'word1 word2 score' lines")
     return pairs
+
+
+def agreement(pairs: Sequence[Pair], number: Mapping[str, int], rows: Tensor) -> float:
+    """Spearman's correlation between the scores of pairs, whose words are all known, and the cosines of their rows
+    (V, D), which have length 1."""
+    known = [(number[a], number[b], score) for a, b, score in pairs]
+    one, other, truth = (torch.tensor(column) for column in zip(*known, strict=True))
+    return spearman((rows[one] * rows[other]).sum(1).cpu(), truth)
 
 
 def spearman(one: Tensor, other: Tensor) -> float:
