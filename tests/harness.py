@@ -81,21 +81,36 @@ def killed(process: BaseProcess, after: float) -> bool:
     return True
 
 
-def same_after_kills(place: Path, arguments: Sequence[str], kills: int, longest: float) -> None:
-    """Trains twice into `run`, once killed so many times at moments drawn and resumed: both end with the same bits."""
+def same_after_kills(place: Path, arguments: Sequence[str], kills: int) -> None:
+    """Trains twice into `run`, once killed up to so many times and resumed: both end with the same bits.
+
+    The moments are shares of what the whole training took, so that there is something to kill on any machine.
+    """
     whole, folder, moments = place / "whole", place / "killed", random.Random(0)
     for cwd in (whole, folder):
         cwd.mkdir()
-    finish(fork(*arguments, cwd=whole), whole)
+    began = time.monotonic()
+    process = fork(*arguments, cwd=whole)
+    wait_for(lambda: checkpointed(whole))
+    first = time.monotonic()
+    finish(process, whole)
+    start, rest = first - began, time.monotonic() - first
     process = fork(*arguments, cwd=folder)
-    wait_for(lambda: (folder / "run" / "checkpoints" / "last.ckpt").exists())
-    done = 0
-    while done < kills and killed(process, moments.uniform(0.05, longest)):
-        done += 1
+    wait_for(lambda: checkpointed(folder))
+    assert killed(process, moments.uniform(0, rest / 2)), "no kill"
+    for _ in range(kills - 1):
+        process = fork("resume", "run", cwd=folder)
+        if not killed(process, moments.uniform(0, start + rest / 2)):
+            break
+    else:
         process = fork("resume", "run", cwd=folder)
     finish(process, folder)
-    assert done, "no kill"
     assert_same(outcome(whole / "run"), outcome(folder / "run"))
+
+
+def checkpointed(folder: Path) -> bool:
+    """Whether the run in a folder can be resumed."""
+    return (folder / "run" / "checkpoints" / "last.ckpt").exists()
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60) -> None:
