@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import pytest
 
-from harness import assert_same, finish, fork, killed, outcome, wait_for
+from harness import same_after_kills
 
 COMMON = (
     "train", "hydra.run.dir=run", "trainer=cpu", "trainer.log_every_n_steps=3", "callbacks.checkpoints.every_n_steps=2",
@@ -26,24 +25,6 @@ RUNS = {
 }  # fmt: skip
 
 
-def killed_and_resumed(folder: Path, settings: tuple[str, ...], moments: random.Random) -> int:
-    """Trains, killing at random moments after the first checkpoint, and resuming; returns the kills."""
-    process, kills = fork(*COMMON, *settings, cwd=folder), 0
-    while True:
-        if kills == 0:
-            wait_for(lambda: (folder / "run" / "checkpoints" / "last.ckpt").exists())
-        if kills == 2 or not killed(process, moments.uniform(0.0, 1.0)):
-            finish(process, folder)
-            return kills
-        kills += 1
-        process = fork("resume", "run", cwd=folder)
-
-
 @pytest.mark.parametrize("name", RUNS)
 def test_killed_run_resumes_to_the_same_bits(name: str, tmp_path: Path) -> None:
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    for folder in (whole, broken):
-        folder.mkdir()
-    finish(fork(*COMMON, *RUNS[name], cwd=whole), whole)
-    assert killed_and_resumed(broken, RUNS[name], random.Random(3)) >= 1
-    assert_same(outcome(whole / "run"), outcome(broken / "run"))
+    same_after_kills(tmp_path, (*COMMON, *RUNS[name]), 2)

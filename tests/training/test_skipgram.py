@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from embloom.data.blocks import Blocks
 from embloom.data.grammar import questions
 from embloom.data.text import Text, keep_probability
 from embloom.training.loggers.tensorboard import event_files
-from harness import assert_same, finish, fork, killed, outcome, scalars, wait_for
+from harness import assert_same, finish, fork, same_after_kills, scalars
 from trained import trained
 
 SKIPGRAM = ("experiment=skipgram", "trainer=cpu", "callbacks=[checkpoints,metrics]")
@@ -271,23 +270,7 @@ def test_killed_run_resumes_to_the_same_bits(tmp_path: Path, cache: Path, kills:
         "train", *SKIPGRAM, "hydra.run.dir=run", f"dataset.cache={cache}", "dataset.batch_size=512",
         "trainer.max_epochs=2", "trainer.log_every_n_steps=13", "callbacks.checkpoints.every_n_steps=5",
     )  # fmt: skip
-    whole = tmp_path / "whole"
-    whole.mkdir()
-    finish(fork(*command, cwd=whole), whole)
-    expected, done = outcome(whole / "run"), 0
-    for attempt in range(kills):
-        folder, moments = tmp_path / f"killed{attempt}", random.Random(attempt)
-        folder.mkdir()
-        process = fork(*command, cwd=folder)
-        wait_for(lambda folder=folder: (folder / "run" / "run.json").exists())  # type: ignore[misc]
-        while killed(process, moments.uniform(0.1, 1.2)):
-            done += 1
-            process = fork("resume", "run", cwd=folder)
-        finish(process, folder)
-        assert_same(expected, outcome(folder / "run"))
-        if done >= kills:
-            break
-    assert done, "no kill"
+    same_after_kills(tmp_path, command, kills)
 
 
 def test_card_says_what_it_was_made_of(run: Path) -> None:
