@@ -3,7 +3,7 @@
     python scripts/benchmarks/diff.py --data FOLDER --seeds 3
 
 Of the reviews 25 pairs of words change places, and vectors are computed of both corpora. Of 10,000 pictures of MNIST 50
-get another label, and a network is trained on both for 40 epochs. Each time the first 100 rows
+get another label, and a network is trained on both for 80 epochs. Each time the first 100 rows
 of `diff` are searched for the 50, by the vectors alone; those whose label differs are listed apart anyway. The figures
 are printed as a table; the runs stay in the folder, so that a second call is quick.
 """
@@ -36,7 +36,7 @@ TRAINED = 10_000  # pictures
 LAYERS = ("embedding", "hidden_1")
 DIGITS = (
     "dataset=mnist", "dataset.download=false", "dataset.val_size=10", "dataset.batch_size=128", "probe=[chance]",
-    "encoder.layers=1024-256-64-10", "trainer.max_epochs=40",
+    "encoder.layers=1024-256-64-10", "trainer.max_epochs=80",
 )  # fmt: skip
 
 

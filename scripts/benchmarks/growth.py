@@ -2,7 +2,7 @@
 
 python scripts/benchmarks/growth.py DATA        a folder that has imdb/corpus.txt.gz, word_similarity/ and mnist/
 
-Half of the reviews: those without some hundred words of the similarity sets, chosen at random, so that many pairs
+Half of the text: reviews without some hundred words of the similarity sets, chosen at random, so that many pairs
 have a new word. And pictures: new queries against an old index, MNIST. What has been trained is kept in --folder.
 """
 
@@ -74,8 +74,8 @@ def words(data: Path, seeds: int) -> dict[str, float]:
 
 
 def halves(data: Path, asked: set[str]) -> tuple[Path, Path]:
-    """Reviews without, and with, words that are held out: words that people were asked about, drawn until half of the
-    reviews have one."""
+    """Reviews without, and with, words that are held out: words that people were asked about, drawn until the reviews
+    that have one are half of the text."""
     parts = FOLDER / "old.txt.gz", FOLDER / "new.txt.gz"
     if all(part.exists() for part in parts):
         return parts
@@ -88,11 +88,13 @@ def halves(data: Path, asked: set[str]) -> tuple[Path, Path]:
     order = sorted(word for word, places in where.items() if LEAST <= len(places) <= RARE)
     random.Random(0).shuffle(order)
     taken: set[int] = set()
+    half, size = sum(map(len, reviews)) / 2, 0
     for count, word in enumerate(order):
-        if len(taken) >= len(reviews) // 2:
+        if size >= half:
             print(f"{count} words are held out")
             break
-        taken |= set(where[word])
+        size += sum(len(reviews[number]) for number in {*where[word]} - taken)
+        taken |= {*where[word]}
     FOLDER.mkdir(parents=True, exist_ok=True)
     for path, wanted in zip(parts, (False, True), strict=True):
         with gzip.open(path, "wt", encoding="utf-8", compresslevel=1) as file:

@@ -42,8 +42,9 @@ def test_figures_are_those_of_plain_loops() -> None:
         ]
         assert found.before[row].tolist() == near[0]
         assert float(found.kept[row]) == pytest.approx(len({*near[0]} & {*near[1]}) / 4)
-        gaps = [abs(float((x[i] - x[row]).norm() - (y[i] - y[row]).norm())) for i in near[0] + near[1]]
-        assert float(found.drift[row]) == pytest.approx(sum(gaps) / 8, abs=1e-5)
+        pairs = [(float((x[i] - x[row]).norm()), float((y[i] - y[row]).norm())) for i in near[0] + near[1]]
+        parts = [abs(there - here) / (there + here) for there, here in pairs]
+        assert float(found.drift[row]) == pytest.approx(sum(parts) / 8, abs=1e-5)
     # No other rotation of the narrower one into the wider brings the whole nearer.
     wide = F.pad(y, (0, 2))
     best = float(found.moved.square().sum())

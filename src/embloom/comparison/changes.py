@@ -1,8 +1,8 @@
 """What changed most between two embeddings of the same rows: words with other neighbors, images that lie elsewhere.
 
 Two embeddings of the same data differ by a rotation and a scale that mean nothing. What is left is measured twice: how
-far each row lies from where the best rotation of the whole puts it, and how much the distances to its neighbors
-changed. Rows are ordered by both together.
+far each row lies from where the best rotation of the whole puts it, and by what part the distances to its neighbors
+changed, since a row that leaves a dense cluster moves far in proportion. Rows are ordered by both together.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Changes:
         order: (N,), row numbers, what changed most first.
         moved: (N,), the distance between a row and its counterpart after the best rotation. By angle it is the cosine
             distance, 0..2; else it is in units of the embedding's radius (root mean square).
-        drift: (N,), the mean change of the distances to the neighbors that a row has in either embedding.
+        drift: (N,), 0..1, the mean change of the distances to the neighbors that a row has in either embedding: their
+            difference divided by their sum.
         kept: (N,), the share of its nearest neighbors that a row kept.
         before: (N, k), the nearest neighbors in the first embedding.
         after: (N, k), those in the second.
@@ -75,8 +76,8 @@ def changes(
     first, second = scaled(one, cosine, False), scaled(other, cosine, False)
     for part in chunks(len(one)):
         either = torch.cat([before[part], after[part]], 1)
-        change = to_neighbors(first, part, either) - to_neighbors(second, part, either)
-        drift[part] = change.abs().mean(1)
+        there, here = to_neighbors(first, part, either), to_neighbors(second, part, either)
+        drift[part] = ((there - here).abs() / (there + here).clamp_min(TINY)).mean(1)
         kept[part] = (before[part, :, None] == after[part, None, :]).any(2).float().mean(1)
     score = ranks(moved) + ranks(drift)
     if relabelled is not None:

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from embloom import __version__
 from embloom.serving.answers import Answers
 from embloom.serving.limits import Limits, Rates, Refused
+from embloom.serving.remembered import Remembered
 from embloom.serving.schema import AnalogyAsked, Asked, EncodeAsked, NeighborsAsked, openapi, parsed
 
 HASH = "embloom-hash"
@@ -39,7 +40,7 @@ class Application:
 
     def __init__(self, answers: Answers, limits: Limits, local: bool) -> None:
         self.answers, self.limits, self.local = answers, limits, local
-        self.rates, self.receiving = Rates(limits.rate), 0
+        self.rates, self.receiving, self.remembered = Rates(limits.rate), 0, Remembered()
         self.described = json.dumps(openapi(__version__)).encode()
         self.described_card = answers.card()
         self.health = json.dumps({"content_hash": answers.content_hash, "status": "ok"}).encode()
@@ -96,7 +97,7 @@ class Application:
         """Of JSON, or of one image as the body itself."""
         kind = request.headers.get("content-type", "")
         if not kind.startswith(IMAGE):
-            return await self.answers.encode(await self.read(request, EncodeAsked))
+            return await self.answers.encode(self.read(await self.json(request), EncodeAsked))
         layers = parse_qs(request.url.query[:2000]).get("layer", ["embedding"])[:16]
         body = await self.body(request)
         asked = EncodeAsked.model_construct(images=[body], layer=layers)
@@ -104,24 +105,39 @@ class Application:
 
     async def neighbors(self, request: Request) -> bytes:
         """Of words, vectors or inputs."""
-        return await self.answers.neighbors(await self.read(request, NeighborsAsked))
+        return await self.known(await self.json(request), NeighborsAsked, self.answers.neighbors)
 
     async def analogy(self, request: Request) -> bytes:
         """Of words."""
-        return await self.answers.analogy(await self.read(request, AnalogyAsked))
+        return await self.known(await self.json(request), AnalogyAsked, self.answers.analogy)
 
-    async def read(self, request: Request, model: type[Asked]) -> Any:
-        """The body as a model.
+    async def known(self, body: bytes, model: type[Asked], answer: Callable[[Any], Awaitable[bytes]]) -> bytes:
+        """What a body asks for: the embedding does not change, so short questions have the answer that they had."""
+        if (found := self.remembered.get((model, body))) is None:
+            found = await answer(self.read(body, model))
+            self.remembered.put((model, body), len(body), found)
+        return found
+
+    def read(self, body: bytes, model: type[Asked]) -> Any:
+        """A body as a model.
 
         Raises:
-            Refused: it is none.
+            Refused: it is none, or for another embedding.
+        """
+        asked = parsed(model, body)
+        self.check_pin(asked.content_hash)
+        return asked
+
+    async def json(self, request: Request) -> bytes:
+        """A body that says it is JSON.
+
+        Raises:
+            Refused: it says something else.
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != JSON:  # which no page of the web may send elsewhere without asking
             raise Refused(415, f"the content type must be {JSON}", close=True)
-        asked = parsed(model, await self.body(request))
-        self.check_pin(asked.content_hash)
-        return asked
+        return await self.body(request)
 
     async def body(self, request: Request) -> bytes:
         """The body, within limits of size and time.

@@ -12,7 +12,7 @@ import torch
 
 from embloom.serving.limits import Refused
 
-GATHER = 0.006  # seconds
+GATHER = 0.004  # seconds
 
 T = TypeVar("T")
 R = TypeVar("R")
