@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from embloom.artifact.readers.base import Reader
 from embloom.artifact.readers.model_tokens import is_model_folder, reader_of_model
 from embloom.artifact.readers.text import TextReader
+from embloom.artifact.readers.tokenizer import tokenizer_identity
 from embloom.artifact.saving import artifact_folder, read_card
 from embloom.assembly.build import build
-from embloom.data.base import Split
 from embloom.data.labelled_text import LabelledText
-from embloom.files.tables import labelled
+from embloom.data.tokenized_texts import LabelledSource
 
 
 class LabelledLike(LabelledText):
@@ -25,8 +27,8 @@ class LabelledLike(LabelledText):
     Args:
         like: a run folder, or its `embeddings/`, of an encoder of texts; or the folder of a pretrained model that has a
             `tokenizer.json`.
-        batch_size, path, test_path, text, label, classes, train_size, val_fraction, test_fraction, split_seed: see
-            `LabelledText`.
+        batch_size, path, test_path, text, label, classes, train_size, val_fraction, test_fraction, split_seed,
+            cache: see `LabelledText`.
 
     Raises:
         ValueError: an option is out of range, or the run reads no texts; on `measure`, the texts cannot be read.
@@ -45,6 +47,7 @@ class LabelledLike(LabelledText):
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
         split_seed: int = 0,
+        cache: str | None = None,
         resident: bool | str = "auto",
         seed: int = 0,
     ) -> None:
@@ -59,43 +62,58 @@ class LabelledLike(LabelledText):
             val_fraction=val_fraction,
             test_fraction=test_fraction,
             split_seed=split_seed,
+            cache=cache,
             resident=resident,
             seed=seed,
         )
-        self.columns_of = (label, text)
-        self.only = None if classes is None else [str(name) for name in classes]
-        self.reads, self.vocabulary = reader_of(like)
+        self.like = read_as(like)
+        self.source = LikeSource(**vars(self.source), like=self.like)
 
     def measure(self) -> None:
-        """Reads everything."""
-        places = {"train": self.train_path, **({} if self.test_path is None else {"test": self.test_path})}
-        read = {split: labelled(place, *self.columns_of) for split, place in places.items()}
-        names = self.only or sorted(set(read["train"][0]))
-        if len(names) < 2:
-            raise ValueError(f"{self.train_path} has {len(names)} classes in its column or folders: it takes two")
-        number = {name: i for i, name in enumerate(names)}
-        found: dict[Any, dict[str, Tensor]] = {}
-        for split, (labels, texts) in read.items():
-            kept = [(number[label], text) for label, text in zip(labels, texts, strict=True) if label in number]
-            if not kept or (self.only is None and len(kept) < len(labels)):
-                raise ValueError(f"{places[split]} has no text of the classes {', '.join(names)}, or others than these")
-            columns = self.reads([text for _, text in kept])
-            found[split] = {**columns, "label": torch.tensor([label for label, _ in kept])}
-        self.names = {"label": names}
-        self.texts: dict[Split, dict[str, Tensor]] = self.parted(found)
-        self.reader = self.reads
-        self.sizes = {"token": len(self.vocabulary), "length": 1, "label": len(names)}
+        """Reads everything, once into the cache."""
+        super().measure()
+        self.reader = self.like.reader
 
 
-def reader_of(run: str) -> tuple[Reader, list[str]]:
-    """What reads texts as a run or a pretrained model does, and its vocabulary.
+@dataclass(frozen=True)
+class Like:
+    """How texts are read.
+
+    Attributes:
+        reader: what does it.
+        vocabulary: its words or pieces.
+        identity: a hash of both.
+    """
+
+    reader: TextReader
+    vocabulary: list[str]
+    identity: str
+
+
+@dataclass(frozen=True)
+class LikeSource(LabelledSource):
+    """Texts read as something else reads them."""
+
+    like: Like = field(kw_only=True)
+
+    def described(self) -> dict[str, Any]:
+        """See `LabelledSource`."""
+        return {**super().described(), "like": self.like.identity}
+
+    def tokens(self, texts: Mapping[str, Sequence[str]]) -> tuple[dict[str, dict[str, Tensor]], list[str]]:
+        """See `LabelledSource`."""
+        return {split: self.like.reader(some) for split, some in texts.items()}, self.like.vocabulary
+
+
+def read_as(run: str) -> Like:
+    """How a run or a pretrained model reads texts.
 
     Raises:
         ValueError: there is no artifact, or it reads no texts.
     """
-    if is_model_folder(Path(run).expanduser()):
-        model = reader_of_model(Path(run).expanduser())
-        return model, model.pieces()
+    if is_model_folder(folder := Path(run).expanduser()):
+        model = reader_of_model(folder)
+        return like(model, model.pieces())
     try:
         card = read_card(artifact_folder(run))
     except ValueError as error:
@@ -105,4 +123,12 @@ def reader_of(run: str) -> tuple[Reader, list[str]]:
     reader = build(card["reader"], Reader, where="reader", supplied={"keys": {"token": names or []}})
     if not isinstance(reader, TextReader) or not names:
         raise ValueError(f"like={run}: it reads no texts: name a run of an encoder of texts")
-    return reader, names
+    return like(reader, names)
+
+
+def like(reader: TextReader, vocabulary: list[str]) -> Like:
+    """With its identity."""
+    options = reader.options()
+    source = tokenizer_identity(options.get("tokenizer"))
+    described = json.dumps([type(reader).__name__, options, source, vocabulary], sort_keys=True).encode()
+    return Like(reader, vocabulary, hashlib.blake2b(described, digest_size=16).hexdigest())

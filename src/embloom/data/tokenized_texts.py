@@ -94,9 +94,9 @@ class LabelledSource:
         }
         return TokenizedTexts(columns, names["vocabulary"], names["classes"])
 
-    def key(self) -> str:
-        """A hash of every text and of every option that shapes the token ids."""
-        described = {
+    def described(self) -> dict[str, Any]:
+        """Every option that shapes the token ids."""
+        return {
             **vars(self),
             "format": FORMAT,
             "kind": type(self).__name__,
@@ -106,7 +106,11 @@ class LabelledSource:
             "classes": self.classes and [str(name) for name in self.classes],
             "source": tokenizer_identity(self.options["tokenizer"]),
         }
-        digest = hashlib.blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=16)
+
+    def key(self) -> str:
+        """A hash of every text and of every option that shapes the token ids."""
+        described = json.dumps(self.described(), sort_keys=True).encode()
+        digest = hashlib.blake2b(described, digest_size=16)
         for split, files in self.files().items():
             digest.update(f"{split} {len(files)}".encode())
             for name, file in files:
