@@ -6,9 +6,6 @@ python scripts/benchmarks/recommender_memory.py --rows 1000000,10000000,10000000
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +13,7 @@ import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from watching import watched
 
 CHUNK = 1_000_000  # rows at a time
 PEOPLE, ITEMS = 50_000, 20_000
@@ -50,20 +48,11 @@ def generate(file: Path, rows: int) -> None:
 
 def measured(folder: Path, file: Path, overrides: list[str]) -> tuple[str, str, str]:
     """Seconds and the highest memory of a training, by itself and with the files that it maps."""
-    command = [sys.executable, "-m", "embloom", "train", "experiment=recommender", f"dataset.path={file}"]
-    command += [f"dataset.cache={folder}/cache", f"hydra.run.dir={folder}/run", "trainer.max_steps=200", "probe=[]"]
-    started, own, with_files = time.perf_counter(), 0, 0
-    with subprocess.Popen([*command, *overrides], stdout=subprocess.DEVNULL) as process:
-        while process.poll() is None:
-            lines = (Path("/proc") / str(process.pid) / "status").read_text().splitlines()
-            found = dict(line.split(":", 1) for line in lines)
-            if "RssAnon" in found:
-                own = max(own, int(found["RssAnon"].split()[0]))
-                with_files = max(with_files, int(found["VmHWM"].split()[0]))
-            time.sleep(0.02)
-    if process.returncode:
-        raise SystemExit(f"the training ended with exit status {process.returncode}")
-    return f"{time.perf_counter() - started:.0f}", f"{own / 1024:.0f}", f"{with_files / 1024:.0f}"
+    run = ["experiment=recommender", f"dataset.path={file}", f"dataset.cache={folder}/cache"]
+    found = watched([*run, f"hydra.run.dir={folder}/run", "trainer.max_steps=200", "probe=[]", *overrides])
+    if found is None:
+        raise SystemExit("the training failed")
+    return found
 
 
 if __name__ == "__main__":

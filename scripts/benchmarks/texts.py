@@ -28,6 +28,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
+from watching import watched
 
 import embloom
 from embloom.data.text import Text
@@ -267,7 +268,7 @@ def memory(options: argparse.Namespace, overrides: list[str]) -> None:
             steps = ["trainer.max_steps=200"] if experiment != "ppmi_svd" else ["encoder.dim=8", "encoder.iterations=0"]
             run = [f"experiment={experiment}", f"dataset.path={file}", f"dataset.cache={options.folder}/cache", *steps]
             found = watched([*run, "probe=[]", f"hydra.run.dir={options.folder}/{experiment}-{count}", *overrides])
-            table.add_row(f"{count:,}", experiment, *found)
+            table.add_row(f"{count:,}", experiment, *(found or ("failed",)))
     Console().print(table)
 
 
@@ -284,23 +285,6 @@ def generate(file: Path, count: int, chunk: int = 1_000_000) -> None:
             word[own] = 2000 + (word[own] - 2000) // 1000 * 1000 + topic[own]
             lines = word.astype(str).reshape(-1, 250) if size % 250 == 0 else [word.astype(str)]
             out.writelines(" ".join(f"w{name}" for name in line) + "\n" for line in lines)
-
-
-def watched(overrides: list[str]) -> tuple[str, str, str]:
-    """Seconds and the highest memory of a training, by itself and with the files that it maps."""
-    started, own, with_files = time.perf_counter(), 0, 0
-    command = [sys.executable, "-m", "embloom", "train", *overrides]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        while process.poll() is None:
-            lines = (Path("/proc") / str(process.pid) / "status").read_text().splitlines()
-            found = dict(line.split(":", 1) for line in lines)
-            if "RssAnon" in found:
-                own = max(own, int(found["RssAnon"].split()[0]))
-                with_files = max(with_files, int(found["VmHWM"].split()[0]))
-            time.sleep(0.05)
-    if process.returncode:
-        return "failed", "", ""
-    return f"{time.perf_counter() - started:.0f}", f"{own / 1024:.0f}", f"{with_files / 1024:.0f}"
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embloom.data.alias_sampler import AliasSampler
+from embloom.data.resumable import Resumable
 from embloom.seeding import generator, mix
 from embloom.threads import single
 
@@ -45,7 +46,7 @@ def cut_long(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([*cuts, [total]]).astype(np.int64)
 
 
-class Blocks:
+class Blocks(Resumable):
     """Iterates over batches of blocks of `block` neighboring tokens, and can be resumed inside an epoch.
 
     A batch has `token` (B,) and `position` (B,), B a multiple of `block`, and `noise` (B / block * negatives,), noise
@@ -83,6 +84,7 @@ class Blocks:
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
+        super().__init__()
         self.passages, self.block, self.gap, self.seed, self.device = passages, block, gap, seed, device
         self.keep, self.noise, self.negatives = keep.to(device), noise.to(device), negatives
         self.rank, self.world_size = rank, world_size
@@ -92,28 +94,13 @@ class Blocks:
         chunks = max(1, round(total / CHUNK))
         self.bounds = [total * number // chunks for number in range(chunks + 1)]
         self.steps = [max(1, -(-int((b - a) * share * SLACK) // batch_size)) for a, b in pairwise(self.bounds)]
-        self.epoch = self.start = 0
-        # Lightning looks for these two on every loader, to set the epoch and to warn of shuffled validation.
-        self.sampler, self.batch_sampler = self, None
 
     def __len__(self) -> int:
         """Batches in an epoch, always the same."""
         return sum(self.steps)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this, on a loader's `sampler`, before each epoch."""
-        self.epoch = epoch
-
-    def state_dict(self) -> dict[str, int]:
-        """Part of Lightning's protocol for loaders that resume; the position itself is the module's to say."""
-        return {"batch": self.start}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Makes the next epoch begin at batch `state["batch"]`."""
-        self.start = state["batch"]
-
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        start, self.start = self.start, 0
+        start = self.begin()
         order = list(range(len(self.steps)))
         if self.seed is not None:
             order = torch.randperm(len(order), generator=generator(self.seed, self.epoch)).tolist()

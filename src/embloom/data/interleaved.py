@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from embloom.data.resumable import Resumable
 from embloom.seeding import generator
 
 STRETCH = 1 << 14  # pairs; a few long reads make a batch
@@ -45,7 +46,7 @@ def interleave(ascending: NDArray[np.generic], file: Path, most: int) -> None:
     out.flush()
 
 
-class Interleaved:
+class Interleaved(Resumable):
     """Iterates over batches of pairs, each of stretches drawn by (seed, epoch), and can be resumed inside an epoch.
 
     Args:
@@ -65,34 +66,20 @@ class Interleaved:
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
+        super().__init__()
         self.columns, self.seed, self.rank, self.world_size = dict(columns), seed, rank, world_size
         count = len(next(iter(self.columns.values())))
         self.begins = begins_of(count).tolist()
         number = len(self.begins) - 1
         together = max(1, round(batch_size * number / count))
         self.batches = max(1, min(number // world_size, max(min_batches, round(number / together))))
-        self.epoch = self.start = 0
-        # Lightning looks for these two on every loader, to set the epoch and to warn of shuffled validation.
-        self.sampler, self.batch_sampler = self, None
 
     def __len__(self) -> int:
         """Batches in an epoch."""
         return self.batches
 
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this, on a loader's `sampler`, before each epoch."""
-        self.epoch = epoch
-
-    def state_dict(self) -> dict[str, int]:
-        """Part of Lightning's protocol for loaders that resume; the position itself is the module's to say."""
-        return {"batch": self.start}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Makes the next epoch begin at batch `state["batch"]`."""
-        self.start = state["batch"]
-
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        start, self.start = self.start, 0
+        start = self.begin()
         number = len(self.begins) - 1
         order = torch.randperm(number, generator=generator(self.seed, self.epoch))
         for batch in range(start, self.batches):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 import torch
@@ -11,6 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from embloom.assembly.parameters import numbers
 from embloom.encoders.sorting import sorting_order
+from embloom.losses.products import products
 from embloom.threads import in_parts
 
 SLICE = 1 << 18  # pairs that a thread does at a time
@@ -185,10 +185,5 @@ def scores(word: Tensor, context: Tensor, by_word: Rows, other: Tensor) -> Tenso
     if by_word.order is not None:
         other = other[by_word.order]
     ends = torch.cat([by_word.begins, by_word.begins.new_tensor([len(other)])])
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        pattern = torch.sparse_csr_tensor(
-            ends, other, word.new_zeros(len(other)), (len(by_word.numbers), len(context)), check_invariants=False
-        )
-    found = torch.sparse.sampled_addmm(pattern, word[by_word.numbers], context.T).values()
+    found = products(word[by_word.numbers], context, other, ends)
     return found if by_word.order is None else torch.empty_like(found).scatter_(0, by_word.order, found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from embloom.assembly.parameters import choices, numbers, positive_integers
+from embloom.losses.products import products
 from embloom.threads import in_parts
 
 LARGEST_SCORE = 15.0  # beyond it the probability is 0 or 1 in float32
@@ -207,16 +207,6 @@ def near_pairs(rows: Tensor, columns: Tensor, mask: Tensor, weight: float, out: 
         out[1][:, :words] = weighted_sums(rows, band.centers, band.begins, by_context).view_as(rows)
         torch.bmm(false, rows, out=out[1][:, words:])
     return value
-
-
-def products(rows: Tensor, columns: Tensor, places: Tensor, begins: Tensor) -> Tensor:
-    """Products of each of the rows (N, D) with those of the columns (M, D) that `places` names from `begins` on."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        pattern = torch.sparse_csr_tensor(
-            begins, places, rows.new_zeros(len(places)), (len(rows), len(columns)), check_invariants=False
-        )
-    return torch.sparse.sampled_addmm(pattern, rows, columns.T, beta=0).values()
 
 
 def weighted_sums(table: Tensor, places: Tensor, begins: Tensor, weight: Tensor) -> Tensor:
