@@ -91,6 +91,33 @@ def test_words_are_hidden_as_bert_hides_them(cache: Path) -> None:
     assert_same(dataset.transform(batch, "embed"), batch)
 
 
+def test_views_are_stretches_of_their_passages(cache: Path) -> None:
+    dataset = made(cache, views=2, crop=0.4, batch_size=50)
+    batch = next(iter(dataset.loader("train", shuffle=True)))
+    torch.manual_seed(0)
+    found = dataset.transform(batch, "train")
+    passages = [part.tolist() for part in batch["token"].split(batch["length"].tolist())]
+    parts = [part.tolist() for part in found["token"].split(found["length"].tolist())]
+    assert found["sample"].tolist() == [*range(50), *range(50)]
+    places = []
+    for number, part in enumerate(parts):
+        passage = passages[number % 50]
+        assert len(part) == max(1, round(0.4 * len(passage)))
+        places.append([i for i in range(len(passage)) if passage[i : i + len(part)] == part])
+        assert places[-1]
+    longest = max(range(50), key=lambda number: len(passages[number]))
+    drawn = set()
+    for seed in range(40):  # the first and the last stretch come, too
+        torch.manual_seed(seed)
+        again = dataset.transform(batch, "train")
+        drawn.add(tuple(again["token"].split(again["length"].tolist())[longest].tolist()))
+    passage, size = passages[longest], len(parts[longest])
+    assert {tuple(passage[:size]), tuple(passage[len(passage) - size :])} <= drawn
+    assert_same(dataset.transform(batch, "embed"), {"token": batch["token"], "length": batch["length"]})
+    with pytest.raises(ValueError, match=r"crop=0.4: .* set views=2"):
+        made(cache, crop=0.4)
+
+
 def test_views_are_twice_the_same_texts_until_dropout(cache: Path) -> None:
     dataset = made(cache, views=2)
     batch = dataset.transform(next(iter(dataset.loader("train", shuffle=True))), "train")

@@ -32,7 +32,8 @@ class Documents(Dataset):
 
     With `mask`, `token` has that part of a batch's words hidden, 80 % of them behind a mask and 10 % behind another
     word (Devlin et al. 2019, section 3.1); `masked` (M,) says where, and `target` (M,) what stood there. With two
-    `views` each passage is there twice, which dropout makes different, and `sample` (2 B,) says which are the same.
+    `views` each passage is there twice, which dropout makes different, and `sample` (2 B,) says which are the same;
+    with `crop` each of these is another stretch of it (independent cropping, Izacard et al. 2022, section 3.1).
 
     Args:
         batch_size: passages a step.
@@ -41,6 +42,7 @@ class Documents(Dataset):
         length: longer documents are cut into passages of so many tokens.
         mask: part of the tokens that is hidden.
         views: how many times each passage is read.
+        crop: the part of a passage that each view has, in a row and from a random place; 1 is all of it.
         pieces: so many pieces of words instead of whole words, see `PieceReader`; None: whole words.
         min_count, max_vocab: see `CorpusOptions`; for words.
         pattern, lowercase, document, tokenizer: see `TextOptions`; pieces have their own pattern.
@@ -63,6 +65,7 @@ class Documents(Dataset):
         length: int = 128,
         mask: float = 0.0,
         views: int = 1,
+        crop: float = 1.0,
         pieces: int | None = None,
         min_count: int = 5,
         max_vocab: int | None = None,
@@ -83,6 +86,11 @@ class Documents(Dataset):
         counts = {"min_count": min_count, "max_vocab": max_vocab, "pieces": pieces, "views": views, "workers": workers}
         positive_integers(**{key: value for key, value in counts.items() if value is not None})
         probabilities(mask=mask)
+        numbers(above=0, at_most=1, crop=crop)
+        if crop < 1 and views == 1:
+            raise ValueError(
+                f"crop={crop}: one view has nothing to be compared with: set views=2, as loss=[simcse] does"
+            )
         numbers(above=0, below=0.5, val_fraction=val_fraction, test_fraction=test_fraction)
         integers(0, split_seed=split_seed)
         choices(("line", "file"), document=document)
@@ -92,8 +100,8 @@ class Documents(Dataset):
             load_tokenizer(tokenizer)
         if pieces is not None:
             self.check_pieces(pieces, pattern, tokenizer)
-        self.path, self.documents, self.length, self.mask, self.views = path, documents, length, mask, views
-        self.pieces = pieces
+        self.path, self.documents, self.length, self.mask = path, documents, length, mask
+        self.views, self.crop, self.pieces = views, crop, pieces
         self.options = CorpusOptions(min_count, max_vocab, text=TextOptions(pattern, lowercase, document, tokenizer))
         self.val_fraction, self.test_fraction, self.split_seed = val_fraction, test_fraction, split_seed
         self.workers = workers
@@ -175,7 +183,8 @@ class Documents(Dataset):
         found = {"token": token, "length": length}
         if self.views > 1:
             sample = torch.arange(len(length), device=length.device).repeat(self.views)
-            found = {"token": token.repeat(self.views), "length": length.repeat(self.views), "sample": sample}
+            tokens, lengths = stretches(token, length, self.views, self.crop)
+            found = {"token": tokens, "length": lengths, "sample": sample}
         return {**found, **self.hidden(found["token"])} if self.mask else found
 
     def hidden(self, token: Tensor) -> Batch:
@@ -214,6 +223,28 @@ class Documents(Dataset):
         """With what the corpus says of itself."""
         assert self.corpus is not None
         return {**super().fingerprint(), "corpus": self.corpus.about}
+
+
+def stretches(token: Tensor, length: Tensor, views: int, share: float) -> tuple[Tensor, Tensor]:
+    """Stretches of passages, each from a random place.
+
+    Args:
+        token: (T,) tokens of all passages in a row.
+        length: (B,) how many each has.
+        views: stretches of each passage; all the first ones come first.
+        share: the part of a passage that a stretch has, one token at least.
+
+    Returns:
+        Their tokens in a row, and how many each has (views * B,).
+    """
+    if share == 1:
+        return token.repeat(views), length.repeat(views)
+    whole, begin = length.repeat(views), (length.cumsum(0) - length).repeat(views)
+    size = (share * whole).round().to(whole.dtype).clamp_(min=1)
+    place = torch.rand(len(whole), device=token.device)
+    begin = begin + (place * (whole - size + 1)).to(whole.dtype).minimum(whole - size)
+    moved = torch.repeat_interleave(begin - (size.cumsum(0) - size), size)
+    return token.index_select(0, moved + torch.arange(len(moved), device=token.device)), size
 
 
 def passages_of(offsets: np.ndarray[Any, Any], used: np.ndarray[Any, Any], most: int) -> tuple[Tensor, Tensor]:
