@@ -71,6 +71,12 @@ def test_lengths_in_a_batch_are_alike() -> None:
     assert_same([torch.stack(pair).T.flatten() for pair in zip(*shares, strict=True)][:50], list(order)[:50])
 
 
+def test_fewer_texts_than_a_batch_are_one_batch() -> None:
+    order = ByLength(torch.tensor([3, 1, 2]), 8, seed=0)
+    assert [sorted(rows.tolist()) for rows in order] == [[0, 1, 2]]
+    assert order.padding() == pytest.approx(1 / 3)
+
+
 def test_words_are_hidden_as_bert_hides_them(cache: Path) -> None:
     dataset = made(cache, mask=0.2, batch_size=2000)
     batch = next(iter(dataset.loader("train", shuffle=True)))

@@ -46,8 +46,14 @@ def promise(old: Tensor, new: Tensor, k: int = 10) -> dict[str, float]:
         `cosine`: the mean cosine of the same rows as they stand (left out where the widths differ); `cosine_turned`:
         after the best rotation of the whole; `own_nearest`: how often a new row's nearest old row is its own, again as
         they stand, and `own_nearest_turned`; `neighbors_kept`: the share of the k nearest neighbors within the old that
-        are so within the new. Of at most 1,000 rows, always the same ones; cosine decides what is near.
+        are so within the new. Of at most 1,000 rows, always the same ones; cosine decides what is near. Rows of zeros
+        lie nowhere, and do not count; where none is left, all figures are 0.
     """
+    there = old.any(1) & new.any(1)
+    if not bool(there.all()):
+        old, new = old[there], new[there]
+    if not len(old):
+        return dict.fromkeys(("cosine", "own_nearest", "cosine_turned", "own_nearest_turned", "neighbors_kept"), 0.0)
     rows = torch.randperm(len(old), generator=generator(0))[:MOST].sort().values
     old, new = F.normalize(old.float(), dim=1), F.normalize(new.float(), dim=1)
     found = {}

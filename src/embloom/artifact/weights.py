@@ -32,6 +32,7 @@ class Source:
         labels: label -> what its classes are called.
         heads: term that classifies -> the label that it finds.
         head_weights: `heads/<term>/<name>` -> tensor.
+        encoder: the settings of the encoder, where an artifact says them.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class Source:
     labels: dict[str, list[str]] = field(default_factory=dict)
     heads: dict[str, str] = field(default_factory=dict)
     head_weights: dict[str, Tensor] = field(default_factory=dict)
+    encoder: dict[str, Any] = field(default_factory=dict)
 
     def find(self, name: str) -> str | None:
         """The tensor that a name stands for, where a table may go with or without `.weight`."""
@@ -89,6 +91,7 @@ def of_folder(folder: Path) -> Source:
             named = {column: card["keys"][table] for table, column in card["columns"].items() if table in card["keys"]}
             source.columns, source.labels = {**card["column_keys"], **named}, card["labels"]
             source.heads = {name: head["label"] for name, head in card["heads"].items()}
+            source.encoder = card["encoder"]
             source.head_weights = {name: weight for name, weight in weights.items() if name.startswith(saving.HEADS)}
             return source
     checkpoints = folder / "checkpoints"

@@ -100,6 +100,10 @@ class WordVectors:
         hint = f"the nearest spellings there are {', '.join(near)}" if near else "and nothing is spelled like it"
         raise UnknownWordError(f"'{word}' is not in the vocabulary of {len(self):,}; {hint}")
 
+    def spelled(self, words: Sequence[str]) -> list[str]:
+        """Those of the words that are not in the vocabulary, and have their vectors from their letters."""
+        return [word for word in words if self.spell is not None and word not in self]
+
     def vector(self, word: str) -> Tensor:
         """(D,), of a word that is not in the vocabulary from its letters, where that can be done."""
         row, vector = self.place(word)

@@ -38,12 +38,17 @@ class Wire:
         self.source = {name: str(self.of.get(name, name)) for name in named}
         self.required = [name for name, p in named.items() if p.default is p.empty]
 
-    def missing(self, available: Iterable[str]) -> list[str]:
-        """One message for each required tensor that nobody provides."""
+    def missing(self, available: Iterable[str], hints: Mapping[str, str] | None = None) -> list[str]:
+        """One message for each required tensor that nobody provides, with the override that would, if `hints` has it:
+        tensor -> override."""
         there = set(available)
         return [
             f"{self.where} needs the tensor '{self.source[name]}' and nobody provides it; "
-            f"available: {', '.join(sorted(there))}. Rename with {rename(self.where, name, self.of)}"
+            + (
+                f"set {hints[self.source[name]]}"
+                if hints and self.source[name] in hints
+                else f"available: {', '.join(sorted(there))}. Rename with {rename(self.where, name, self.of)}"
+            )
             for name in self.required
             if self.source[name] not in there
         ]

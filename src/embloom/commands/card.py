@@ -120,7 +120,10 @@ def identity_lines(card: Mapping[str, Any]) -> Iterator[str]:
 def promised(card: Mapping[str, Any]) -> str:
     """The promise that was measured, if there is one."""
     found = (card.get("lineage") or {}).get("promise", {})
-    return ", ".join(f"{cleaned(name)} {value:.4f}" for name, value in found.items())
+    return ", ".join(
+        f"{cleaned(name)} {value:,.0f}" if value > 1 and value == int(value) else f"{cleaned(name)} {value:.4f}"
+        for name, value in found.items()
+    )
 
 
 def layer_lines(card: Mapping[str, Any]) -> Iterator[str]:

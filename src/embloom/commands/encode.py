@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from embloom.artifact.extractor import Extractor
 from embloom.artifact.in_context import by_position, last_layers, occurrences
-from embloom.artifact.readers.base import Inputs, Part
+from embloom.artifact.readers.base import Inputs, Part, Reader
 from embloom.artifact.saving import COMPATIBLE
 from embloom.artifact.vector_files import SPACES
 from embloom.artifact.vector_writing import write_vectors, writer_for
@@ -50,6 +51,7 @@ def main(arguments: list[str]) -> None:
     positive_integers(**{"--batch-size": options.batch_size})
     writer_for(options.output)
     embedding = opened(options.run, options.config_dir)
+    positive_integers(**({} if options.last is None else {"--last": options.last}))
     if options.last and options.layer:
         raise ValueError("--last names layers, and so does --layer: leave one out")
     layers = last_layers(embedding.layers, options.last) if options.last else options.layer or ["embedding"]
@@ -59,7 +61,7 @@ def main(arguments: list[str]) -> None:
     if options.word and not Path(options.input).exists():
         inputs = Inputs(iter([Part([options.input], [options.input])]), 1)
     else:
-        inputs = embedding.reader.open(options.input, options.column, options.batch_size)
+        inputs = opened_inputs(embedding.reader, options)
     about = {
         "content_hash": embedding.card["content_hash"],
         "layer": f" {'|' if options.average else '+'} ".join(layers),
@@ -71,13 +73,28 @@ def main(arguments: list[str]) -> None:
     print(f"{count:,} vectors of layer {about['layer']}: {options.output}")
 
 
+def opened_inputs(reader: Reader, options: argparse.Namespace) -> Inputs:
+    """What a file, a folder or a glob holds.
+
+    Raises:
+        ValueError: there is nothing; or it is a text instead of where texts are.
+    """
+    try:
+        return reader.open(options.input, options.column, options.batch_size)
+    except ValueError as error:
+        if reader.kind != "text" or Path(options.input).exists():
+            raise
+        advice = f"; a text goes into a file, one a line, or: embloom.load('{options.run}').encode([...])"
+        raise ValueError(f"{error}{advice}") from error
+
+
 def encoded(extract: Extractor, inputs: Inputs, word: str | None = None) -> Iterator[tuple[list[str], Tensor]]:
     """Names and vectors, part by part, under a progress bar on standard error; of a word, as often as it stands there.
 
     Raises:
         ValueError: a layer has no vector for each input, or the word stands nowhere.
     """
-    count = 0
+    count = empty = 0
     bar = Progress(
         TextColumn("encoding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True,
         console=Console(stderr=True),
@@ -95,9 +112,11 @@ def encoded(extract: Extractor, inputs: Inputs, word: str | None = None) -> Iter
                     f"layer {extract.names[0]} has a vector for each position: use hidden_0, hidden_1, ..., which are "
                     "their means, or --word"
                 )
-            count += len(names)
+            count, empty = count + len(names), empty + int((vectors == 0).all(1).sum())
             if len(names):
                 yield names, vectors
             bar.advance(task, len(part.names))
+    if empty:
+        print(f"note: {empty:,} of {count:,} vectors are zero: nothing in these inputs is known", file=sys.stderr)
     if word is not None and not count:
         raise ValueError(f"'{word}' stands in none of the texts")

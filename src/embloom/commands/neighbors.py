@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from embloom.artifact.index import described, indexed, place_for
 from embloom.artifact.vectors import Vectors
 from embloom.assembly.parameters import positive_integers
-from embloom.commands.opening import names_option, opened, own_option, read_vectors, words_at
+from embloom.commands.opening import names_option, opened, own_option, read_vectors, say_spelled, words_at
 from embloom.files.run_state import printable
 from embloom.files.table_parts import open_table
 
@@ -85,7 +85,9 @@ def of_words(options: argparse.Namespace) -> None:
         if "has no words" not in str(error):
             raise
         raise ValueError(f"{error}; or name what to search: embloom neighbors RUN QUERY --among FOLDER") from error
-    show([(options.queries[0], words.neighbors(options.queries[0], options.top))])
+    found = words.neighbors(options.queries[0], options.top)
+    say_spelled(words, options.queries)
+    show([(options.queries[0], found)])
 
 
 def asked_for(embedding: Embedding, queries: Sequence[str], layer: str, column: str | None) -> Vectors:

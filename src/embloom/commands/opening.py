@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embloom.files.run_state import RunState, recorded_config_dirs, resume_command, with_config_dirs
+from embloom.files.run_state import RunState, printable, recorded_config_dirs, resume_command, with_config_dirs
 from embloom.files.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -105,3 +105,9 @@ def check_parts_named(
             f"{folder} was trained with classes that were handed over in Python: continue it there, "
             f"embloom.{again}, parts={{{', '.join(f'{group!r}: ...' for group in lost)}}})"
         )
+
+
+def say_spelled(words: WordVectors, asked: Sequence[str]) -> None:
+    """Which words are unknown, apart from the answers: a misspelled one has neighbors, too."""
+    for word in words.spelled(asked):
+        print(f"note: '{printable(word)}' is not in the vocabulary: spelled out from its letters", file=sys.stderr)

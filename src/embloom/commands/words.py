@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from embloom.assembly.parameters import positive_integers
-from embloom.commands.opening import names_option, own_option, words_at
+from embloom.commands.opening import names_option, own_option, say_spelled, words_at
 
 EXAMPLES = {
     "analogy": ("answers to an analogy", "RUN king - man + woman"),
@@ -24,14 +24,17 @@ def ask(command: str, arguments: list[str]) -> None:
     options = parser(command).parse_args(arguments)
     positive_integers(**{"--top": vars(options).get("top", 1)})
     words = words_at(options.run, options.config_dir, options.names)
+    asked = options.words
     if command == "outlier":
         scores = words.outlier(options.words)
         print(f"{scores[0][0]} does not belong; cosines to the average:")
     elif command == "analogy":
         positive, negative = signed(options.words)
+        asked = [*positive, *negative]
         scores = words.analogy(positive, negative, options.top, options.method)
     else:
         scores = words.midpoint(options.words, options.top)
+    say_spelled(words, asked)
     width = max(len(name) for name, _ in scores)
     for name, score in scores:
         print(f"{name:<{width}}  {score:.4f}")

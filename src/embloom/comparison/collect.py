@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from embloom.files.coverage import well_known
 from embloom.files.naming import short
-from embloom.files.run_config import read_config
+from embloom.files.run_config import checked_config, read_config
 from embloom.files.run_folder import find_runs, is_locked
-from embloom.files.run_state import RunState, printable, read_state
+from embloom.files.run_state import STATE, RunState, printable, read_state
 
 if TYPE_CHECKING:
     from embloom.artifact.vectors import Vectors
 
 NAMED = ("dataset", "encoder", "loss")
+ARTIFACT, CARD = "embeddings", "card.json"
 BYTES = "bytes a sample"  # a column beside the scores
 NUMBER_BYTES = 4  # of a float32
 NOT_THE_MODEL = ("callbacks", "probe", "logger")
@@ -98,7 +99,7 @@ class Row:
 
 
 def folders(arguments: Sequence[str]) -> list[Path]:
-    """The run folders that the arguments mean: a run, a folder of runs (a sweep), or a pattern of either.
+    """The folders that the arguments mean: a run, an artifact, a folder of runs (a sweep), or a pattern of these.
 
     Raises:
         ValueError: an argument means none.
@@ -106,24 +107,49 @@ def folders(arguments: Sequence[str]) -> list[Path]:
     found: dict[Path, Path] = {}
     for argument in arguments:
         places = [argument] if Path(argument).exists() else sorted(glob.glob(argument, recursive=True))
-        here = [folder for place in places for folder in find_runs(Path(place))]
+        here = [folder for place in places for folder in find_runs(Path(place)) or artifacts_at(Path(place))]
         if not here:
-            raise ValueError(f"{argument}: there is no run; see them with embloom runs")
+            raise ValueError(f"{argument}: there is no run, artifact or file of vectors; see runs with embloom runs")
         found |= {folder.resolve(): folder for folder in here if folder.resolve() not in found}
     return list(found.values())
 
 
+def artifacts_at(place: Path) -> list[Path]:
+    """An artifact by itself, or the run that it is in."""
+    if not (place / CARD).is_file():
+        return [place] if (place / ARTIFACT / CARD).is_file() else []
+    return [place.parent] if place.name == ARTIFACT and (place.parent / STATE).is_file() else [place]
+
+
 def read(folder: Path) -> Recorded:
-    """Reads one run folder.
+    """Reads one run folder, or an artifact as if it were one.
 
     Raises:
         ValueError: it is none, or its files are damaged.
     """
+    if not (folder / STATE).is_file() and artifacts_at(folder):
+        return of_artifact(folder)
     state = read_state(folder)
     if state.state == "running" and not is_locked(folder):
         state.state = "killed"
     config = read_config(folder)
     names = {group: getattr(state, group) for group in NAMED}
+    return Recorded(folder, state, config, {**names, **flat(config)})
+
+
+def of_artifact(folder: Path) -> Recorded:
+    """What the card of an artifact says of its run.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    from embloom.artifact.saving import artifact_folder, read_card
+
+    place = artifact_folder(folder)
+    card = read_card(place)
+    names = {group: str(card["names"].get(group, "")) for group in NAMED}
+    state = RunState(names["dataset"], names["encoder"], names["loss"], state="finished", metrics=dict(card["metrics"]))
+    config = checked_config(card["config"], place / CARD)
     return Recorded(folder, state, config, {**names, **flat(config)})
 
 

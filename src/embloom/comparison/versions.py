@@ -18,12 +18,14 @@ from torch import Tensor
 from embloom.artifact.agreement import promise
 from embloom.artifact.ancestry import walked
 from embloom.artifact.saving import artifact_folder, read_card
+from embloom.artifact.saving import read as read_artifact
 from embloom.comparison.changes import Changes, changes, name_of, records
 from embloom.comparison.collect import Recorded, differing, flat, shown
 from embloom.comparison.points import Gatherer, Points
 from embloom.comparison.table import CHANCE
 
 NEIGHBORS = 10
+FEWEST = 3  # rows, to speak of neighbors
 # What is done to a parent so that its vectors and the child's lie in one space.
 ONE_SPACE = ("grown from", "aligned to", "compatible with")
 CLOSE = 0.05  # of the cosine: what a rotation may add where two embeddings lie in one space
@@ -44,6 +46,7 @@ class Group:
         gone: names that only the first version has.
         came: names that only the second has.
         relabelled: (N,), whose label differs.
+        empty: how many rows are zero in one of both.
     """
 
     points: Points
@@ -53,6 +56,7 @@ class Group:
     gone: list[str]
     came: list[str]
     relabelled: Tensor
+    empty: int = 0
 
     @property
     def one_space(self) -> bool:
@@ -110,6 +114,8 @@ def versions(runs: Sequence[Recorded], gatherer: Gatherer, k: int = NEIGHBORS) -
         k: how many neighbors count.
     """
     before, after = runs
+    for run in runs:
+        check_whole(run)
     cards = [card_of(run) for run in runs]
     first, second = (
         str(card.get("content_hash", "")) or (run.vectors.content_hash if run.vectors else "")
@@ -129,9 +135,17 @@ def versions(runs: Sequence[Recorded], gatherer: Gatherer, k: int = NEIGHBORS) -
     return found
 
 
+def check_whole(run: Recorded) -> None:
+    """Raises:
+    ValueError: the artifact of a run is there and damaged: what its card says would be said of other vectors.
+    """
+    if run.vectors is None and (place := artifact_folder(run.folder)).is_dir():
+        read_artifact(place)
+
+
 def comparable(points: Points, runs: Sequence[Recorded]) -> bool:
     """Whether both versions place the points, and enough of them to speak of neighbors."""
-    return points.count >= 3 and all(any(run is one for one in points.runs) for run in runs)
+    return points.count >= FEWEST and all(any(run is one for one in points.runs) for run in runs)
 
 
 def group_of(points: Points, gatherer: Gatherer, runs: Sequence[Recorded], k: int) -> Group:
@@ -148,6 +162,7 @@ def group_of(points: Points, gatherer: Gatherer, runs: Sequence[Recorded], k: in
         [name for name in ordered[0] if name not in names[1]],
         [name for name in ordered[1] if name not in names[0]],
         points.relabelled(*places),
+        int((~(one.any(1) & other.any(1))).sum()),
     )
 
 
@@ -205,7 +220,7 @@ def verdict(found: Versions) -> list[str]:
         return ["They are the same embedding: equal content hashes."]
     lines = [f"Their cards say: {found.related}."] if found.related else []
     if not found.groups:
-        return [*lines, "They cannot be compared: they have no rows or samples in common."]
+        return [*lines, f"They cannot be compared: there are not {FEWEST} rows or samples that both have."]
     for group in found.groups:
         lines += [space(group, found.said), stays(group), *rows_that_differ(group)]
     return lines
@@ -247,6 +262,8 @@ def rows_that_differ(group: Group) -> Iterator[str]:
         if names:
             more = ", ..." if len(names) > SOME else ""
             yield f"{len(names):,} {what}: {', '.join(names[:SOME])}{more}."
+    if empty := group.empty:
+        yield f"{empty:,} of the {group.points.count:,} {group.points.kind} are zero in one of both: left out above."
     if count := int(group.relabelled.sum()):
         yield f"{count:,} of the {group.points.count:,} {group.points.kind} have another label; they are listed apart."
 

@@ -56,6 +56,7 @@ class Dataset(LightningDataModule):
         reader: how raw inputs become columns, so that the artifact can encode new ones; None: rows of numbers.
         locations: options that say where the data is; a resume may change them.
         no_effect: options that change no result.
+        offers: a tensor that it has with another setting only -> that setting, as it is typed.
         training_only: options that change nothing about held-out samples and their loss.
         views: rows that `transform` makes of each sample, in all phases but `embed`.
         known: names that a vocabulary (by column) and the classes (by label) must have, whatever the data holds, since
@@ -76,6 +77,7 @@ class Dataset(LightningDataModule):
     reader: Reader | None = None
     locations: ClassVar[tuple[str, ...]] = ("root", "path")
     no_effect: ClassVar[tuple[str, ...]] = ("resident",)
+    offers: ClassVar[Mapping[str, str]] = {}
     training_only: tuple[str, ...] = ("batch_size", "seed")
     views: int = 1
     in_memory: bool = False

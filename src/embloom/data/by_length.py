@@ -55,7 +55,7 @@ class ByLength(Order):
         # The rest, which is smaller than a batch, is any texts: not always the longest.
         whole = order[: self.count // self.batch_size * self.batch_size]
         chunks = [part[self.length[part].argsort(stable=True)] for part in whole.split(CHUNK * self.batch_size)]
-        found = [rows for chunk in chunks for rows in chunk.split(self.batch_size)]
+        found = [rows for chunk in chunks for rows in chunk.split(self.batch_size) if len(rows)]  # none: fewer than one
         if len(found) < self.batches:
             found.append(order[len(whole) :])
         return [found[i] for i in torch.randperm(len(found), generator=draws).tolist()]

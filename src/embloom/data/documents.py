@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -56,6 +56,11 @@ class Documents(Dataset):
     """
 
     no_effect: ClassVar[tuple[str, ...]] = ("resident", "workers", "cache")
+    offers: ClassVar[Mapping[str, str]] = {
+        "masked": "dataset.mask=0.15",
+        "target": "dataset.mask=0.15",
+        "sample": "dataset.views=2",
+    }
 
     def __init__(
         self,

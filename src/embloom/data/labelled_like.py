@@ -111,13 +111,20 @@ def read_as(run: str) -> Like:
     Raises:
         ValueError: there is no artifact, or it reads no texts.
     """
-    if is_model_folder(folder := Path(run).expanduser()):
+    folder = Path(run).expanduser()
+    if not folder.exists():
+        raise ValueError(
+            f"like={run} is not there: name a run of an encoder of texts, or the folder of a pretrained model with its "
+            "tokenizer.json"
+        )
+    if is_model_folder(folder):
         model = reader_of_model(folder)
         return like(model, model.pieces())
     try:
         card = read_card(artifact_folder(run))
     except ValueError as error:
-        raise ValueError(f"like={run}: {error}") from error
+        lacks = (folder / "config.json").is_file() and "there is no tokenizer.json: save the tokenizer beside the model"
+        raise ValueError(f"like={run}: {lacks or error}") from error
     tables = [table for table, column in card["columns"].items() if column == "token" and table in card["keys"]]
     names = card["keys"][tables[0]] if tables else card["column_keys"].get("token")
     reader = build(card["reader"], Reader, where="reader", supplied={"keys": {"token": names or []}})

@@ -271,9 +271,9 @@ def split_passages(count: int, val: float, test: float, seed: int) -> np.ndarray
     Raises:
         ValueError: there are too few passages to hold some out.
     """
-    if count < 3:
-        raise ValueError("the corpus is too short to hold out a part of it: give it more text")
     held = [max(1, round(count * fraction)) for fraction in (val, test)]
+    if count <= sum(held):
+        raise ValueError("the corpus is too short to hold out a part of it: give it more text")
     split = np.zeros(count, np.int8)
     order = torch.randperm(count, generator=generator(seed)).numpy()
     split[order[: held[0]]] = 1

@@ -27,11 +27,9 @@ def plot(found: Measured, by: str, keep: float | None, title: str) -> bytes:
     figure.suptitle(title.replace("$", r"\$"))
     axes = figure.subplots(1, 2 if found.metrics else 1, squeeze=False)[0]
     for precision, color in COLORS.items():
-        line = sorted((s.bytes, s.scores.get(by, float("nan")), s) for s in found.sizes if s.precision == precision)
+        line = sorted((s.bytes, s.scores.get(by, float("nan"))) for s in found.sizes if s.precision == precision)
         if line:
-            axes[0].plot(
-                *zip(*((a, b) for a, b, _ in line), strict=True), "o-", color=color, label=precision, ms=4, lw=1.2
-            )
+            axes[0].plot(*zip(*line, strict=True), "o-", color=color, label=precision, ms=4, lw=1.2)
     chosen = found.smallest(by, keep) if keep is not None else None
     chance, full = found.chance.get(by, 0.0), found.sizes[0].scores[by]
     if chosen is not None and keep is not None:

@@ -93,6 +93,11 @@ def pretrained_weights(name: str, described: Mapping[str, Any]) -> tuple[dict[st
         ValueError: it cannot be read.
     """
     config = initialized_config(described, name)
+    if Path(name).is_dir() and not list(Path(name).glob("*.safetensors")):
+        raise ValueError(
+            f"encoder.name={name} has no weights in safetensors, and no others are read, since pickled ones can run "
+            "code: where you trust it, load the model and call save_pretrained(FOLDER)"
+        )
     with reading(name):
         from transformers import AutoModel
         from transformers.utils import logging

@@ -206,7 +206,10 @@ def searched(queries: Sequence[Query]) -> list[list[tuple[str, float]] | Excepti
         mine, width = [], stock.search.rows.shape[1]
         for place, query in enumerate(queries):
             if query.stock is stock and query.vector.shape == (width,) and query.vector.isfinite().all():
-                mine.append(place)
+                if query.vector.any():
+                    mine.append(place)
+                else:
+                    found[place] = Refused(422, "all numbers of what is asked for are zero: nothing is nearest to that")
             elif query.stock is stock:
                 found[place] = Refused(422, f"a vector here has {width} numbers, all of them finite")
         if mine:

@@ -51,6 +51,7 @@ class Application:
         routes = [Route(path, self.guarded(handler), methods=["POST"]) for path, handler in posts.items()]
         routes += [Route(path, self.guarded(fixed(content)), methods=["GET"]) for path, content in gets.items()]
         self.asgi = Starlette(routes=routes, exception_handlers={404: self.lost, 405: self.lost})
+        self.asgi.router.redirect_slashes = False
 
     def guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         """A handler behind the checks, whose refusals become answers."""
@@ -81,7 +82,8 @@ class Application:
         named = re.sub(r":\d*$", "", hosts[0]) if len(hosts) == 1 else ""
         if not named or (self.local and named not in LOOPBACK):
             raise Refused(421, "this service answers to 127.0.0.1 and localhost", close=True)
-        self.check_pin(request.headers.get(HASH))
+        for pin in request.headers.getlist(HASH):
+            self.check_pin(pin)
 
     def check_pin(self, pin: str | None) -> None:
         """Raises:

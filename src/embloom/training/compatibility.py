@@ -13,6 +13,8 @@ from embloom.artifact.embedding import Embedding
 from embloom.artifact.extractor import pooled
 from embloom.artifact.lineage import Parent
 from embloom.artifact.loading import load
+from embloom.artifact.readers.base import Reader
+from embloom.artifact.readers.text import TextReader
 from embloom.assembly.build import locate
 from embloom.data.base import SPLITS, Dataset, Split, encoded, to_device
 from embloom.data.in_memory import InMemoryDataset
@@ -20,6 +22,7 @@ from embloom.losses.compatible import Compatible
 from embloom.probes.knn import KNN
 
 OLD = "old"  # the column of its vectors
+TOKEN = "token"  # that of words
 INDEX, QUERIES, NEAREST = 10_000, 5_000, 5
 
 
@@ -41,6 +44,7 @@ class Old:
             there = ", ".join(self.embedding.card["layers"])
             raise ValueError(f"layer={layer}: {path} has no such layer; available: {there}")
         self.width: int = self.embedding.card["layers"][layer]
+        self.numbers: Tensor | None = None  # of the dataset's words, where the old embedding numbers them otherwise
 
     def check(self, dataset: Dataset) -> None:
         """Raises:
@@ -51,8 +55,16 @@ class Old:
         card, keys = self.embedding.card, dataset.keys()
         named = {column: card["keys"][table] for table, column in card["columns"].items() if table in card["keys"]}
         for column, names in {**card["column_keys"], **named}.items():
-            if column in keys and keys[column] != names:
-                raise ValueError(f"loss.compatible: {self.path} numbers the names of '{column}' otherwise")
+            if column not in keys or keys[column] == names:
+                continue
+            if column != TOKEN or not reads_alike(self.embedding.reader, dataset.reader):
+                advice = "read texts as it does: dataset=labelled_like dataset.like=" + self.path
+                raise ValueError(
+                    f"loss.compatible: {self.path} numbers the names of '{column}' otherwise"
+                    + (f": {advice}" if column == TOKEN else "")
+                )
+            number = {name: row for row, name in enumerate(names)}
+            self.numbers = torch.tensor([number.get(name, -1) for name in keys[column]])
 
     @torch.no_grad()
     def supply(self, dataset: Dataset) -> None:
@@ -65,12 +77,29 @@ class Old:
             parts = []
             for batch in dataset.loader(split, every_rank=True):
                 columns = dataset.transform(to_device(batch, torch.device("cpu")), "embed")
+                if self.numbers is not None:
+                    columns = {**columns, **renumbered(columns[TOKEN], columns["length"], self.numbers)}
                 parts.append(pooled(extract.outputs(columns)[self.layer], None).float())
-            dataset.columns[split][OLD] = torch.cat(parts)
+            dataset.attach(split, OLD, torch.cat(parts))
 
     def parent(self) -> Parent:
         """For the card."""
         return Parent(self.embedding.content_hash, self.path, "compatible with")
+
+
+def reads_alike(one: Reader | None, other: Reader | None) -> bool:
+    """Whether two readers cut texts into the same words, whatever their numbers."""
+    texts = isinstance(one, TextReader) and isinstance(other, TextReader)
+    return texts and type(one) is type(other) is TextReader and one.options() == other.options()
+
+
+def renumbered(token: Tensor, length: Tensor, numbers: Tensor) -> dict[str, Tensor]:
+    """Words of texts in a row (T,), and how many each text has (B,), with other numbers, without those that have none
+    (-1)."""
+    found = numbers[token.long()]
+    known = found >= 0
+    text = torch.repeat_interleave(torch.arange(len(length)), length.long())
+    return {TOKEN: found[known].to(token.dtype), "length": text[known].bincount(minlength=len(length)).to(length.dtype)}
 
 
 def old_of(terms: Mapping[str, Mapping[str, Any]]) -> Old | None:

@@ -188,10 +188,10 @@ def build_loss(
     if not config["loss"] and not encoder.computed and not (start.freeze and start.thaw_epoch is None):
         raise ValueError("there is no loss: choose one, e.g. loss=cross_entropy")
     sizes = {**dataset.sizes, **encoder.sizes, **({OLD: old.width} if old else {})}
-    missing = Wire(encoder, config["encoder"].get("of"), "encoder").missing(dataset.sizes)
+    missing = Wire(encoder, config["encoder"].get("of"), "encoder").missing(dataset.sizes, dataset.offers)
     for name, node in config["loss"].items():
         cls = locate(node.get("_target_", ""), nn.Module, f"loss.{name}")
-        missing += Wire(cls, node.get("of"), f"loss.{name}").missing(sizes)
+        missing += Wire(cls, node.get("of"), f"loss.{name}").missing(sizes, dataset.offers)
     if missing:
         raise ValueError("\n".join(missing))
     try:

@@ -17,6 +17,7 @@ from embloom.assembly.build import did_you_mean
 from embloom.encoders.base import Encoder
 from embloom.losses.weighted import WeightedLoss
 from embloom.training.growing import Grown, class_rows, growing, of_state
+from embloom.training.init_advice import advice, differing
 
 OWN = "own"  # in a parameter group: the settings that are its own, which those of `optimizer` do not replace
 
@@ -122,6 +123,7 @@ def begin(
     source: Source | None = None,
     loss: WeightedLoss | None = None,
     classes: Mapping[str, list[str]] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Start:
     """Starts an encoder from what `init_from` names.
 
@@ -133,6 +135,7 @@ def begin(
         source: what `init_from` names, if it has been read.
         loss: whose heads grow with the classes, likewise.
         classes: label -> what its classes are called.
+        settings: of the encoder.
 
     Returns:
         What was started.
@@ -153,14 +156,15 @@ def begin(
     for here, there in (node.get("map") or {}).items():
         match.mapped(str(here), str(there))
     match.by_name()
+    other = differing(settings or {}, source.encoder)
     if say:
         print(f"init_from {source.path}:")
         print("\n".join(match.report()))
+        if other:
+            print(f"  note: it was trained with {' '.join(other)}; to compute the same, add that")
     if not match.loaded:
-        raise ValueError(
-            f"init_from={node['path']}: nothing in it fits the encoder, which has {', '.join(match.target)}; it has "
-            f"{', '.join(source.weights)}. Name what goes where: 'init_from.map={{here: there}}'"
-        )
+        what = advice(match.source, settings or {}, other, list(match.target), bool(rows))
+        raise ValueError(f"init_from={node['path']}: nothing in it fits the encoder{what}")
     start.names = list(match.loaded)
     start.origin = {"path": str(source.path), "content_hash": source.content_hash}
     if growing(node) and loss is not None:

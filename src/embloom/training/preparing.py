@@ -34,7 +34,9 @@ def prepared(config: Mapping[str, Any], checkpoint: Mapping[str, Any] | None = N
         dataset = components.dataset
         keys = {**dataset.keys(), **table_keys(components.encoder, dataset)}
         classes = {label: dataset.class_names(label) for label in dataset.labels}
-        module.start = begin(components.encoder, node, keys, not ddp.is_worker(), source, module.loss, classes)
+        module.start = begin(
+            components.encoder, node, keys, not ddp.is_worker(), source, module.loss, classes, config["encoder"]
+        )
         if not config["loss"] and not components.encoder.computed:
             check_all_started(components)
     else:

@@ -39,9 +39,9 @@ def summarize(components: Components, console: Console) -> None:
     console.print(layers)
     console.out(PART, end="")
     heads = f" + {loss:,} in the losses" if loss else ""
-    ratio = examples / max(1, encoder + loss)
+    ratio = f", {examples / (encoder + loss):.2g} a parameter" if encoder + loss else ""
     console.print(
-        f"{encoder:,} parameters in the encoder{heads}; {examples:,} training examples, {ratio:.2g} a parameter",
+        f"{encoder:,} parameters in the encoder{heads}; {examples:,} training examples{ratio}",
         highlight=False,
     )
 

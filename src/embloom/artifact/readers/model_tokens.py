@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from embloom.artifact.readers.text import TextReader
 from embloom.assembly.parameters import positive_integers
 from embloom.files.tensors import first_line
 
-FILE, ABOUT = "tokenizer.json", "tokenizer_config.json"
+FILE, ABOUT, MODEL = "tokenizer.json", "tokenizer_config.json", "config.json"
 LONGEST = 512  # tokens of a text, where the model does not say
 
 
@@ -80,13 +81,29 @@ def reader_of_model(place: Path) -> ModelTokenReader:
     Raises:
         ValueError: it cannot be read.
     """
-    import json
-
     try:
         text = (place / FILE).read_text(encoding="utf-8")
-        about = json.loads((place / ABOUT).read_text(encoding="utf-8")) if (place / ABOUT).is_file() else {}
-        longest = about.get("model_max_length")
-        most = int(longest) if isinstance(longest, (int, float)) and 0 < longest < 1e6 else LONGEST
-        return ModelTokenReader(text, most)
+        about, model = (
+            json.loads((place / name).read_text(encoding="utf-8")) if (place / name).is_file() else {}
+            for name in (ABOUT, MODEL)
+        )
+        return ModelTokenReader(text, longest(about, model))
     except (OSError, ValueError, AttributeError) as error:
         raise ValueError(f"the tokenizer in {place} cannot be read: {first_line(error)}") from error
+
+
+def longest(about: Mapping[str, Any], model: Mapping[str, Any]) -> int:
+    """So many tokens a model takes: what its tokenizer says, and no more than it has positions.
+
+    Args:
+        about: the tokenizer's settings.
+        model: the model's, `config.json`.
+    """
+    said = about.get("model_max_length")
+    most = int(said) if isinstance(said, (int, float)) and 0 < said < 1e6 else LONGEST
+    positions = model.get("max_position_embeddings", model.get("n_positions"))
+    if not isinstance(positions, int) or positions < 1:
+        return most
+    if "roberta" in str(model.get("model_type")):  # which count from the number of the padding on
+        positions -= int(model.get("pad_token_id") or 0) + 1
+    return min(most, positions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from embloom.artifact.readers.text import TextReader
 
 INNER = "##"  # begins a piece that goes on a word
+ENDLESS = re.compile(r"\S{1000,}")  # no word: nothing is learned from it
 CHARACTERS = 1000  # different ones that a vocabulary begins with, at most
 
 
@@ -105,7 +107,8 @@ def trained(texts: Iterable[str], size: int, lowercase: bool) -> tuple[list[str]
         vocab_size=size, min_frequency=2, limit_alphabet=min(CHARACTERS, size // 4), continuing_subword_prefix=INNER,
         show_progress=False,
     )  # fmt: skip
-    made.train_from_iterator(texts, trainer)
+    # The time that a word takes grows with the square of its length, and nothing interrupts the library.
+    made.train_from_iterator((ENDLESS.sub(" ", text) for text in texts), trainer)
     model = json.loads(made.to_str())["model"]
     pieces = sorted(model["vocab"], key=model["vocab"].__getitem__)
     merges = [list(pair) if isinstance(pair, list) else pair.split(" ") for pair in model["merges"]]
