@@ -58,7 +58,7 @@ def test_mistakes_are_told_before_anything_is_computed(
     made(tmp_path / "run")
     made(tmp_path / "two")
     for arguments, message in {
-        ("compare", "nowhere"): "nowhere: there is no run; see them with embloom runs",
+        ("compare", "nowhere"): "nowhere: there is no run, artifact or file of vectors; see runs with embloom runs",
         ("compare", "run", "--html", "no/page.html"): "no/page.html cannot be written: there is no folder no",
         ("compare", "run", "--html", "run"): "run cannot be written: it is a folder",
         ("compare", "run", "--html", "x.html", "--maps", "lda"): "--maps lda: there is no such map",

@@ -113,7 +113,7 @@ def test_runs_are_found_by_folder_sweep_and_pattern(tmp_path: Path, monkeypatch:
     assert [str(f) for f in folders(["sweep/1_lr=[1,2]"])] == ["sweep/1_lr=[1,2]"]
     assert len(folders(["sweep"])) == 2
     assert len(folders(["*/*", "sweep/2", str(tmp_path)])) == 3
-    with pytest.raises(ValueError, match=r"nowhere\*: there is no run; see them with embloom runs"):
+    with pytest.raises(ValueError, match=r"nowhere\*: there is no run, artifact or file of vectors"):
         folders(["sweep", "nowhere*"])
 
 

@@ -114,7 +114,7 @@ def test_small_changes_stay_in_one_space(tmp_path: Path, capsys: pytest.CaptureF
     assert not found["groups"][0]["one_space"]
     assert "8 and 10 numbers" in " ".join(found["verdict"])
     other, _ = written(tmp_path / "d", "bin", rows, [f"x{i}" for i in range(300)])
-    assert "no rows or samples in common" in " ".join(told(first, other, capsys=capsys)["verdict"])
+    assert "not 3 rows or samples that both have" in " ".join(told(first, other, capsys=capsys)["verdict"])
 
 
 def test_runs_their_settings_scores_and_lineage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,6 +144,34 @@ def test_the_same_embedding_in_two_places(tmp_path: Path, capsys: pytest.Capture
     found = told(one, two, capsys=capsys)
     assert found["same"]
     assert found["verdict"] == ["They are the same embedding: equal content hashes."]
+
+
+def test_artifacts_by_themselves_and_damaged_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = (made(tmp_path / name, f"seed={i}") for i, name in enumerate("ab"))
+    alone = tmp_path / "alone"
+    shutil.copytree(two / "embeddings", alone)
+    expected, found = told(one, two, capsys=capsys), told(one / "embeddings", alone, capsys=capsys)
+    for key in ("content_hashes", "groups"):
+        assert found[key] == expected[key]
+    for folder, damage in ((two, "layers.safetensors"), (alone, "card.json")):
+        file = folder / damage if folder == alone else folder / "embeddings" / damage
+        file.write_bytes(file.read_bytes()[:-40])
+        with pytest.raises(ValueError, match=damage):
+            diff([str(one), str(folder)])
+    with pytest.raises(ValueError, match="there is no run, artifact or file of vectors"):
+        diff([str(one), str(tmp_path / "nothing")])
+
+
+def test_rows_of_zeros_are_nowhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
+    empty = rows.clone()
+    empty[::2] = 0
+    first, _ = written(tmp_path / "a", "bin", rows, names(200))
+    second, _ = written(tmp_path / "b", "bin", empty, names(200))
+    found = told(first, second, capsys=capsys)
+    assert found["groups"][0]["cosine"] == pytest.approx(1)
+    assert "100 of the 200 words are zero in one of both" in " ".join(found["verdict"])
+    assert set(promise(rows, torch.zeros(200, 8)).values()) == {0.0}
 
 
 def test_terminal_and_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

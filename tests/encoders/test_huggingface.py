@@ -130,7 +130,7 @@ def test_code_beside_a_model_is_never_executed(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"encoder\.name is missing"):
         HuggingFace({})
-    with pytest.raises(ValueError, match="no weights in safetensors, and no others are read"):
+    with pytest.raises(ValueError, match="cannot be read"):
         HuggingFace({}, PICTURE, str(tmp_path / "nothing"))
     with pytest.raises(ValueError, match="reads texts: choose dataset=labelled_like"):
         HuggingFace({"image": 4}, PICTURE, str(bert(tmp_path / "bert")))

@@ -9,7 +9,10 @@ import pytest
 import torch
 
 import embloom
+from data.test_labelled_text import reviews, write_csv
+from embloom.data.labelled_text import LabelledText
 from embloom.losses.compatible import Compatible
+from embloom.training.compatibility import Old
 from harness import assert_same, finish, fork, killed, outcome, wait_for
 from trained import trained
 
@@ -96,3 +99,27 @@ def test_killed_run_resumes_to_the_same_bits(v1: Path, tmp_path: Path) -> None:
     killed(process, 0.1)
     finish(fork("resume", "run", cwd=tmp_path / "killed"), tmp_path / "killed")
     assert_same(outcome(tmp_path / "whole" / "run"), outcome(tmp_path / "killed" / "run"))
+
+
+def test_texts_of_another_vocabulary(tmp_path: Path) -> None:
+    texts = reviews(80)
+    write_csv(tmp_path / "old.csv", texts)
+    write_csv(tmp_path / "new.csv", [*texts, *((label, f"fresh {text} words") for label, text in texts)])
+    bag = ("experiment=bag_of_embeddings", "trainer=cpu", "trainer.max_epochs=2", "callbacks=[checkpoints]",
+           "dataset.min_count=1", "probe=[]", f"dataset.cache={tmp_path / 'cache'}")  # fmt: skip
+    v1 = tmp_path / "v1"
+    trained(v1, *bag, f"dataset.path={tmp_path / 'old.csv'}")
+    trained(tmp_path / "v2", *bag, "loss=[cross_entropy,compatible]", f"loss.compatible.to={v1}",
+            f"dataset.path={tmp_path / 'new.csv'}")  # fmt: skip
+    promise = embloom.load(tmp_path / "v2").card["lineage"]["promise"]
+    assert set(promise) == {"new_on_old", "old_on_old", "new_on_new"}
+    # The old embedding reads what it knows of a text: the same as from the text itself.
+    old = Old(str(v1), "embedding")
+    data = LabelledText(16, str(tmp_path / "new.csv"), min_count=1, cache=str(tmp_path / "cache"))
+    data.setup()
+    old.check(data)
+    old.supply(data)
+    batch = next(iter(data.loader("test")))
+    parts = batch["token"].split(batch["length"].tolist())
+    said = [" ".join(data.vocabulary[number] for number in part.tolist()) for part in parts]
+    assert torch.allclose(batch["old"], old.embedding.encode(said), atol=1e-6)

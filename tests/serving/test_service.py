@@ -66,6 +66,30 @@ def ask(port: int, path: str, body: Any = None, headers: dict[str, str] = JSON) 
     return answer.status, found
 
 
+def test_what_has_no_direction_and_pins_that_disagree(service: tuple[Path, int]) -> None:
+    _, port = service
+    for path, asked in (
+        ("/neighbors", {"vector": [0.0] * 8}),
+        ("/analogy", {"positive": ["w1"], "negative": ["w1"]}),
+    ):
+        status, said = ask(port, path, asked)
+        assert status == 422
+        assert "zero" in said["error"]
+    status, said = ask(port, "/neighbors", {"word": "w1", "k": 2})
+    assert status == 200
+    assert ask(port, "/neighbors", {"word": "w1", "k": 2}) == (200, said)  # remembered
+    assert ask(port, "/neighbors", {"word": "w1", "k": 2, "content_hash": "0" * 64})[0] == 409
+    assert ask(port, "/neighbors/", {"word": "w1"})[0] == 404
+    for pins in ((said["content_hash"], "0" * 64), ("0" * 64, said["content_hash"])):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.putrequest("GET", "/health")
+        for pin in pins:
+            connection.putheader("embloom-hash", pin)
+        connection.endheaders()
+        assert connection.getresponse().status == 409
+        connection.close()
+
+
 def test_answers_are_those_of_the_embedding(service: tuple[Path, int]) -> None:
     import embloom
 

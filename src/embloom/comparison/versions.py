@@ -9,25 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from embloom.artifact.agreement import promise
-from embloom.artifact.ancestry import walked
 from embloom.artifact.saving import artifact_folder, read_card
 from embloom.artifact.saving import read as read_artifact
 from embloom.comparison.changes import Changes, changes, name_of, records
 from embloom.comparison.collect import Recorded, differing, flat, shown
 from embloom.comparison.points import Gatherer, Points
+from embloom.comparison.related import relation
 from embloom.comparison.table import CHANCE
 
 NEIGHBORS = 10
 FEWEST = 3  # rows, to speak of neighbors
-# What is done to a parent so that its vectors and the child's lie in one space.
-ONE_SPACE = ("grown from", "aligned to", "compatible with")
 CLOSE = 0.05  # of the cosine: what a rotation may add where two embeddings lie in one space
 OWN = 0.8  # so many at least of the rows that lie nearest to themselves after a rotation do so without one
 NONE = "-"  # for what one version has not
@@ -188,30 +185,6 @@ def scores_of(runs: Sequence[Recorded]) -> list[tuple[str, float | None, float |
     tags = dict.fromkeys(tag for run in runs for tag in run.metrics)
     scores = [tag for tag in tags if tag.startswith(("probe/", "test/")) and not tag.startswith((CHANCE, "test/loss"))]
     return [(tag, *(run.metrics.get(tag) for run in runs)) for tag in scores]  # type: ignore[misc]
-
-
-def relation(runs: Sequence[Recorded], hashes: tuple[str, str]) -> tuple[str, bool]:
-    """What the lineage of one says about the other, and whether that promises one space."""
-    for child, parent, what in ((1, 0, "the second"), (0, 1, "the first")):
-        if runs[child].vectors is not None or not hashes[parent]:
-            continue
-        for steps in paths(runs[child].folder, hashes[parent]):
-            way = ", which was ".join(f"{how} {'the other' if i == len(steps) - 1 else 'one'}"
-                                      for i, how in enumerate(steps))  # fmt: skip
-            return f"{what} was {way}", all(how in ONE_SPACE for how in steps)
-    return "", False
-
-
-def paths(folder: Path, content_hash: str) -> Iterator[list[str]]:
-    """What was done, step by step, from an embedding back to another one."""
-    steps: list[str] = []
-    try:
-        for depth, one in walked(artifact_folder(folder)):
-            steps[max(0, depth - 1) :] = [one.how] if depth else []
-            if depth and one.content_hash == content_hash:
-                yield list(steps)
-    except (ValueError, OSError):
-        return
 
 
 def verdict(found: Versions) -> list[str]:

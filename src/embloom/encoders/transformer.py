@@ -50,9 +50,9 @@ class Transformer(InContext):
         dropout: float = 0.1,
         causal: bool = False,
     ) -> None:
-        super().__init__(sizes, dim, layers, window, dropout, causal)
         positive_integers(heads=heads, **({} if feedforward is None else {"feedforward": feedforward}))
         choices(POSITIONS, positions=positions)
+        super().__init__(sizes, dim, layers, window, dropout, causal)
         if dim % heads or (positions == "rotary" and dim // heads % 2):
             even = " whose quotient is even, for rotary positions" if positions == "rotary" else ""
             raise ValueError(f"heads={heads}: dim={dim} must be a multiple of it{even}")
