@@ -25,6 +25,7 @@ from embloom.artifact.saving import read_card
 from embloom.commands.diff import main as diff
 from embloom.files.seal import sealed
 from embloom.files.word2vec import write_word2vec
+from trained import SMALL_DIGITS, trained
 
 
 def told(*arguments: object, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def test_the_same_embedding_in_two_places(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_artifacts_by_themselves_and_damaged_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    one, two = (made(tmp_path / name, f"seed={i}") for i, name in enumerate("ab"))
+    one, two = (trained(tmp_path / name, *SMALL_DIGITS, f"seed={i}") and tmp_path / name for i, name in enumerate("ab"))
     alone = tmp_path / "alone"
     shutil.copytree(two / "embeddings", alone)
     expected, found = told(one, two, capsys=capsys), told(one / "embeddings", alone, capsys=capsys)

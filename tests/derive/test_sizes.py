@@ -47,7 +47,7 @@ def test_words_are_measured_by_neighbors_where_nothing_else_is_asked(
     said = capsys.readouterr().out
     assert "50% of neighbors_kept" in said
     assert " nested " in said  # the card says that 8 and 16 were trained
-    (tmp_path / "pairs.txt").write_text("word1 word2 3\nword4 word5 6\nword7 word9 1\n")
+    (tmp_path / "pairs.txt").write_text("word1 word2 4\nword4 word5 1\nword7 word9 6\n")
     probe = ("probe=[word_similarity]", f"probe.word_similarity.path={tmp_path / 'pairs.txt'}")
     run("sizes", str(tmp_path / "run"), *probe, "--by", "word_similarity", "--dims", "8", "--keep", "0.98")
     assert "98% of word_similarity:" in capsys.readouterr().out

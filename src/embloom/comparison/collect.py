@@ -147,8 +147,11 @@ def of_artifact(folder: Path) -> Recorded:
 
     place = artifact_folder(folder)
     card = read_card(place)
-    names = {group: str(card["names"].get(group, "")) for group in NAMED}
-    state = RunState(names["dataset"], names["encoder"], names["loss"], state="finished", metrics=dict(card["metrics"]))
+    if not card.get("config"):
+        raise ValueError(f"{folder}: its card does not say how it was trained: name the run")
+    names = {group: str(card.get("names", {}).get(group, "")) for group in NAMED}
+    metrics = dict(card.get("metrics", {}))
+    state = RunState(names["dataset"], names["encoder"], names["loss"], state="finished", metrics=metrics)
     config = checked_config(card["config"], place / CARD)
     return Recorded(folder, state, config, {**names, **flat(config)})
 
