@@ -13,6 +13,7 @@ from embloom.assembly.groups import CONFIGS, options
 SHORT = ("trainer=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=1")
 # What else a command with an option of a group takes, so that only the mistake is one.
 WITH: dict[str, tuple[str, ...]] = {
+    "loss=compatible": ("loss.compatible.to=run",),
     "dataset=color_shape": ("encoder=conv", "loss=color"),
     "dataset=baskets": ("experiment=item2vec", "dataset.cache=cache"),
     "dataset=text": ("encoder=skipgram", "loss=negative_sampling", "optimizer=rowwise_adagrad", "dataset.cache=cache"),
