@@ -148,7 +148,9 @@ def test_the_same_embedding_in_two_places(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_artifacts_by_themselves_and_damaged_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    one, two = (trained(tmp_path / name, *SMALL_DIGITS, f"seed={i}") and tmp_path / name for i, name in enumerate("ab"))
+    one, two = (tmp_path / name for name in "ab")
+    for seed, folder in enumerate((one, two)):
+        trained(folder, *SMALL_DIGITS, f"seed={seed}")
     alone = tmp_path / "alone"
     shutil.copytree(two / "embeddings", alone)
     expected, found = told(one, two, capsys=capsys), told(one / "embeddings", alone, capsys=capsys)
