@@ -85,10 +85,10 @@ def report(found: Measured, by: str, keep: float | None, title: str, targets: li
         cells = [[str(width), *(f"{found.metrics[width, metric]:.4f}" for metric in metrics)] for width in widths]
         print("accuracy of the 5 nearest neighbors by metric, in float32")
         console.print(table_of(["numbers", *metrics], cells))
-    full, chance = found.sizes[0].scores[by], found.chance.get(by, 0.0)
-    chosen = found.smallest(by, keep) if keep is not None and full > chance else None
+    chosen = found.smallest(by, keep) if keep is not None else None
     said = sentence(found, chosen, by, keep) if chosen is not None and keep is not None else ""
     if keep is not None and chosen is None:
+        full, chance = found.sizes[0].scores[by], found.chance.get(by, 0.0)
         said = (
             f"{by} is {full:.4f}, and guessing gets {chance:.4f}: no size keeps a part of that; try another, --by NAME"
         )

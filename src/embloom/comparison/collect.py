@@ -77,7 +77,7 @@ class Recorded:
         if self.vectors is not None:
             return float(NUMBER_BYTES * self.vectors.rows.shape[1])
         try:
-            layers = json.loads((self.folder / "embeddings" / "card.json").read_text(encoding="utf-8"))["layers"]
+            layers = json.loads((self.folder / ARTIFACT / CARD).read_text(encoding="utf-8"))["layers"]
             return float(NUMBER_BYTES * layers.get("embedding", next(iter(layers.values()))))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
             return math.nan

@@ -66,8 +66,11 @@ class Measured:
         chance, full = self.chance.get(by, 0.0), self.sizes[0].scores[by]
         return (size.scores.get(by, float("nan")) - chance) / (full - chance) if full > chance else float("nan")
 
-    def smallest(self, by: str, share: float) -> Size:
-        """The one of the fewest bytes that keeps a share; the full one where none does."""
+    def smallest(self, by: str, share: float) -> Size | None:
+        """The one of the fewest bytes that keeps a share; the full one where none does; None where the full one itself
+        is not above chance."""
+        if not self.sizes[0].scores[by] > self.chance.get(by, 0.0):
+            return None
         good = [size for size in self.sizes if self.kept(size, by) >= share]
         return min(good, key=lambda size: (size.bytes, -size.scores[by]), default=self.sizes[0])
 
