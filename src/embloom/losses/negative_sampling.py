@@ -32,7 +32,7 @@ class NegativeSampling(nn.Module):
         negative: noise words that a positive pair weighs as much as.
         reduction: `mean` over the positive pairs, or their `sum`, which word2vec's own learning rates are for.
         window: `positives` is 0 further than this from its diagonal, as the dataset says. On a CPU those pairs are
-            not scored, where the window is narrow. None: anything may be a pair.
+            left out, where the window is narrow. None: anything may be a pair.
 
     Raises:
         ValueError: an option is unknown or out of range.
@@ -64,18 +64,15 @@ class NegativeSampling(nn.Module):
             A scalar, float64 if the vectors are, else float32; 0 where there is no pair.
         """
         weight = self.negative / (context.shape[1] - positives.shape[1])
-        window = self.window if narrow(self.window, center, positives) else None
+        window = self.window if narrow(self.window, center, context, positives) else None
         loss: Tensor = BlockLoss.apply(center, context, positives, weight, self.reduction == "mean", window)
         return loss
 
 
-def narrow(window: int | None, center: Tensor, positives: Tensor) -> bool:
-    """Whether it pays to score only the pairs that the window reaches: out of `positives` (B, C, L), on a CPU.
-
-    Where bfloat16 is multiplied, a product of all takes less time than gathering.
-    """
+def narrow(window: int | None, center: Tensor, context: Tensor, positives: Tensor) -> bool:
+    """Whether it pays to look only at the pairs that the window reaches: out of `positives` (B, C, L), on a CPU."""
     _, rows, columns = positives.shape
-    if window is None or center.device.type != "cpu" or center.dtype not in (torch.float32, torch.float64):
+    if window is None or center.device.type != "cpu" or context.shape[1] - rows < window:
         return False
     return rows == columns and rows >= NARROW * (2 * window + 1)
 
@@ -98,7 +95,9 @@ class BlockLoss(torch.autograd.Function):
         wanted = any(ctx.needs_input_grad)
         by_center, by_context = (torch.empty_like(x) if wanted else None for x in (center, context))
         mask = positives.to(exact)
-        pairs = all_pairs if window is None else near_pairs
+        # Where bfloat16 is multiplied, a product of all takes less time than gathering.
+        near = near_pairs if center.dtype == exact else diagonal_pairs
+        pairs = all_pairs if window is None else near
         scale = mask.sum().clamp_(min=1).reciprocal_() if mean else mask.new_ones(())
 
         def part(first: int, last: int) -> Tensor:
@@ -138,6 +137,35 @@ def all_pairs(rows: Tensor, columns: Tensor, mask: Tensor, weight: float, out: t
         error = error.to(rows.dtype)
         torch.bmm(error.transpose(1, 2), columns, out=out[0])
         torch.bmm(error, rows, out=out[1])
+    return value
+
+
+def diagonal_pairs(
+    rows: Tensor, columns: Tensor, mask: Tensor, weight: float, out: tuple[Tensor, Tensor] | None
+) -> Tensor:
+    """As `all_pairs` of short floats, of weights (B, L, W) of the pairs that `near_weights` finds: products are of all
+    pairs, and only what is on the diagonals of the window goes through the logistic function.
+
+    In memory the diagonals of a block are rows of a tensor. What reaches over an edge lies among the scores of noise
+    words, at least `window` of them, or before the first block: it is read with a weight of 0, and overwritten.
+    """
+    (count, words, width), size = mask.shape, columns.shape[1]
+    room = rows.new_empty(width // 2 * words + count * size * words)
+    before, scores = room.tensor_split([width // 2 * words])
+    before.zero_()
+    scores = scores.view(count, size, words)
+    torch.bmm(columns, rows.transpose(1, 2), out=scores)
+    diagonals, drawn = room.as_strided(mask.shape, (size * words, words + 1, words)), scores[:, words:]
+    noise = mask.sum(2).mul_(weight)[:, None]
+    # From here on in place: scores, then probabilities, then gradients.
+    true, false = (some.to(mask.dtype).clamp_(-LARGEST_SCORE, LARGEST_SCORE).sigmoid_() for some in (diagonals, drawn))
+    value = -(true.log().mul_(mask).sum() + sum_of_logs(1 - false).mul_(noise).sum())
+    if out:
+        scores[:, :words] = 0
+        diagonals.copy_(true.sub_(1).mul_(mask))
+        drawn.copy_(false.mul_(noise))
+        torch.bmm(scores.transpose(1, 2), columns, out=out[0])
+        torch.bmm(scores, rows, out=out[1])
     return value
 
 
