@@ -2,13 +2,14 @@
 
     python scripts/benchmarks/texts.py --corpus imdb/corpus.txt.gz --data FOLDER --reviews imdb
     python scripts/benchmarks/texts.py --corpus imdb/corpus.txt.gz --data FOLDER --only ppmi_svd,glove --glove GLOVE
+    python scripts/benchmarks/texts.py --corpus imdb/corpus.txt.gz --reviews imdb --steps 3000
     python scripts/benchmarks/texts.py memory --folder PLACE
 
 FOLDER holds word_similarity/*.txt and analogies/questions-words.txt; `--reviews` is a folder with train.csv.gz and
-test.csv.gz, labelled. Peers are measured in the same run: `--glove` names a built copy of the authors' C program,
-gensim its own package. What has been trained is kept in `--folder`; a row that fails is said, and the others go on.
-Other arguments are overrides of each training. `memory` writes a corpus of 170 million words (`--words`) and prints the
-highest memory of counting and of training on it and on a tenth of it.
+test.csv.gz, labelled; what its rows start from has seen the corpus. Peers are measured in the same run: `--glove` names
+a built copy of the authors' C program, gensim its own package. What has been trained is kept in `--folder`; a row that
+fails is said, and the others go on. Other arguments are overrides of each training. `memory` writes a corpus of 170
+million words (`--words`) and prints the highest memory of counting and of training on it and on a tenth of it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch.nn.functional as F
+from labels import more
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -45,16 +47,26 @@ WORDS = {  # row -> how it is trained
     "cbow": ["experiment=skipgram", "encoder=cbow"],
     "subword_skipgram": ["experiment=subword_skipgram"],
 }
-TEXTS = {
+TEXTS = {  # row -> how it is trained, or probed, on labelled texts
+    "raw_bytes": ["experiment=raw_bytes"],
     "one_hot": ["experiment=one_hot"],
-    "bytes": ["experiment=bytes"],
     "bag_of_embeddings": ["experiment=bag_of_embeddings"],
     "bag_of_ngrams": ["experiment=bag_of_ngrams"],
+    "bag_from_words": ["experiment=bag_from_words"],
+    "lsa": ["experiment=lsa"],
+    "word_means": ["experiment=probe_texts", "encoder=bag_of_embeddings"],
+    "lstm": ["experiment=probe_texts", "encoder=lstm"],
+    "transformer": ["experiment=probe_texts"],
+}
+BEFORE = {  # row -> what it starts from, trained on the corpus
+    "bag_from_words": ["experiment=skipgram", "dataset.window=15"],
+    "word_means": ["experiment=skipgram"],
     "lstm": ["experiment=lstm"],
     "transformer": ["experiment=transformer"],
 }
 PEERS = ("glove_c", "gensim_word2vec", "gensim_fasttext")
 LABELS = (25_000, 500)
+STARTS = {"bag_of_embeddings": "from scratch", "bag_from_words": "started", "lsa": "LSA"}  # as labels.py says
 RARE, LEAST_PAIRS = 19, 10
 Pairs = list[tuple[str, str, float]]
 GENSIM = """
@@ -78,13 +90,16 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("outputs/texts"), help="where the runs are kept")
     parser.add_argument("--only", default="", help="rows, with commas between them")
     parser.add_argument("--threads", type=int, default=2, help="of peers")
+    parser.add_argument("--steps", type=int, default=0, help="of pretraining in context; 0 is an epoch")
     parser.add_argument("--words", type=int, default=170_000_000, help="of the generated corpus")
     options, overrides = parser.parse_known_args()
+    if options.what == "table" and (not options.corpus or not (options.data or options.reviews)):
+        parser.error("the table needs --corpus, and --data (words), --reviews (texts) or both")
     options.folder.mkdir(parents=True, exist_ok=True)
     if options.what == "memory":
         memory(options, overrides)
         return
-    if options.corpus:
+    if options.data:
         print_words(options, overrides)
     if options.reviews:
         print_texts(options, overrides)
@@ -161,23 +176,38 @@ def add(table: Table, row: str, measure: Callable[[], dict[str, float]]) -> None
 
 
 def print_texts(options: argparse.Namespace, overrides: list[str]) -> None:
-    """The table of classifiers of texts: the accuracy of the run's own head, else of the linear probe."""
-    table = Table("texts", *(f"{labels:,} labels" for labels in LABELS), "s", "MB", box=box.SIMPLE_HEAD)
+    """The table of labelled texts: the accuracy of the run's own head, else of the linear probe on its best layer."""
+    table = Table("texts", *(f"{labels:,} labels" for labels in LABELS), "s", "MB", "best layer", box=box.SIMPLE_HEAD)
     for row in chosen(options, tuple(TEXTS)):
-        cells, last = [], {"seconds": float("nan"), "megabytes": float("nan")}
+        cells, last, layer = [], {"seconds": float("nan"), "megabytes": float("nan")}, ""
         for labels in LABELS:
-            size = [] if labels == LABELS[0] else [f"dataset.train_size={labels}"]
             try:
-                run = [*TEXTS[row], f"dataset.path={options.reviews}", *size, *overrides]
-                found = trained(options.folder / f"{row}-{labels}", run)
+                found = trained(options.folder / f"{row}-{labels}", text_run(row, labels, options, overrides))
             except (OSError, subprocess.CalledProcessError) as error:
                 cells.append(f"failed: {error}"[:40])
                 continue
-            accuracy = found.get("test/accuracy_label", found.get("probe/linear_label", float("nan")))
-            cells.append(f"{accuracy:.2%}")
-            last = last if labels != LABELS[0] else found
-        table.add_row(row, *cells, f"{last['seconds']:.0f}", f"{last['megabytes']:.0f}")
+            scores = {name: value for name, value in found.items() if name.startswith("probe/linear_label")}
+            best = "test/accuracy_label" if "test/accuracy_label" in found else max(scores, key=scores.__getitem__)
+            cells.append(f"{found[best]:.2%}")
+            if labels == LABELS[0]:
+                last, layer = found, best.removeprefix("probe/linear_label").strip("_")
+        table.add_row(row, *cells, f"{last['seconds']:.0f}", f"{last['megabytes']:.0f}", layer)
     Console().print(table)
+
+
+def text_run(row: str, labels: int, options: argparse.Namespace, overrides: list[str]) -> list[str]:
+    """The overrides of a row with so many labels; what it starts from is trained first."""
+    asked = [*TEXTS[row], f"dataset.path={options.reviews}", *overrides]
+    if labels != LABELS[0]:
+        asked.append(f"dataset.train_size={labels}")
+    source = options.folder / f"{row}-before"
+    if row in BEFORE:
+        limit = [f"trainer.max_steps={options.steps}"] if options.steps and row in ("lstm", "transformer") else []
+        trained(source, [*BEFORE[row], f"dataset.path={options.corpus}", "probe=[]", *limit])
+        asked.append(f"init_from={source}")
+    if row in STARTS:
+        asked += more(STARTS[row], labels, str(source), str(options.corpus))
+    return asked
 
 
 def trained(folder: Path, overrides: list[str]) -> dict[str, float]:

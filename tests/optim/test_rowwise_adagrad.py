@@ -14,10 +14,12 @@ from embloom.optim.rowwise_adagrad import RowwiseAdagrad, summed
 ROWS, WIDTH = 3000, 5
 
 
-def stepped(sparse: bool, threads: int = 1, steps: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
+def stepped(
+    sparse: bool, threads: int = 1, steps: int = 3, widths: list[int] | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
     draw = torch.Generator().manual_seed(0)
     table = nn.Parameter(torch.randn(ROWS, WIDTH, generator=draw))
-    optimizer = RowwiseAdagrad([table], lr=0.1, initial=0.01)
+    optimizer = RowwiseAdagrad([table], lr=0.1, initial=0.01, widths=widths)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     for _ in range(steps):
@@ -41,9 +43,24 @@ def test_one_step_is_the_formula() -> None:
     assert optimizer.state[table]["sum"].tolist() == [1.0, 13.5, 1.0]
 
 
-def test_sparse_is_dense() -> None:
-    for one, other in zip(stepped(True), stepped(False), strict=True):
+@pytest.mark.parametrize("widths", [None, [2, 3]])
+def test_sparse_is_dense(widths: list[int] | None) -> None:
+    for one, other in zip(stepped(True, widths=widths), stepped(False, widths=widths), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_stretches_are_tables_of_their_own() -> None:
+    draw = torch.Generator().manual_seed(3)
+    whole = nn.Parameter(torch.zeros(20, 6))
+    parts = [nn.Parameter(torch.zeros(20, width)) for width in (2, 4)]
+    one, other = RowwiseAdagrad([whole], initial=0.1, widths=[6, 2]), RowwiseAdagrad(parts, initial=0.1)
+    for _ in range(3):
+        rows, values = torch.randint(20, (50,), generator=draw), torch.randn(50, 6, generator=draw)
+        for table, some in zip((whole, *parts), (values, values[:, :2], values[:, 2:]), strict=True):
+            table.grad = torch.sparse_coo_tensor(rows[None], some, table.shape)
+        one.step()
+        other.step()
+    assert torch.allclose(whole, torch.hstack([part.data for part in parts]), atol=1e-6)
 
 
 def test_threads_change_no_bit() -> None:
@@ -101,5 +118,8 @@ def test_empty_gradient_moves_nothing() -> None:
 
 
 def test_refuses() -> None:
+    table = nn.Parameter(torch.ones(2, 2))
     with pytest.raises(ValueError, match="initial=-1"):
-        RowwiseAdagrad([nn.Parameter(torch.ones(2, 2))], initial=-1)
+        RowwiseAdagrad([table], initial=-1)
+    with pytest.raises(ValueError, match="widths=0"):
+        RowwiseAdagrad([table], widths=[0])

@@ -76,5 +76,18 @@ def test_every_layer_and_label_has_its_tag() -> None:
 def test_refuses_what_makes_no_sense() -> None:
     with pytest.raises(ValueError, match=r"^penalty=-1"):
         Linear(penalty=-1)
+    with pytest.raises(ValueError, match="penalty=car: it must be a number of at least 0, or auto"):
+        Linear(penalty="car")
     with pytest.raises(ValueError, match=r"^iterations=0"):
         Linear(iterations=0)
+
+
+def test_many_numbers_need_a_penalty_that_is_chosen() -> None:
+    draw = torch.Generator().manual_seed(0)
+    y = torch.randint(2, (900,), generator=draw)
+    x = torch.randn(900, 400, generator=draw)
+    x[:, :40] += 0.2 * (2 * y[:, None] - 1)
+    seen = Frozen(*({"embedding": x[rows], "label": y[rows]} for rows in (slice(300), slice(300, 900))), {"label": 2})
+    scores = {penalty: Linear(penalty)(seen)["linear_label"] for penalty in (1e-4, 1e-3, 1e-2, 0.1, 1.0, "auto")}
+    assert scores["auto"] > scores[1e-4] + 0.03
+    assert scores["auto"] > max(scores.values()) - 0.03

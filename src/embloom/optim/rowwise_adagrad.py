@@ -1,8 +1,9 @@
-"""Adagrad with one accumulator a row, for tables of which a step touches few rows."""
+"""Adagrad with one accumulator a row, or a stretch of it, for tables of which a step touches few rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any, overload
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from embloom.assembly.parameters import numbers
+from embloom.assembly.parameters import numbers, positive_integers
 from embloom.encoders.sorting import sorting_order
 from embloom.threads import in_parts
 
@@ -29,17 +30,26 @@ class RowwiseAdagrad(Optimizer):
         lr: learning rate.
         initial: what the accumulators begin with; more holds back the first steps of rare rows.
         eps: keeps the root from 0.
+        widths: where a row is cut into stretches with an accumulator each. Under nested losses the first numbers have
+            the gradients of several, and would hold back the last.
 
     Raises:
         ValueError: a number is out of range.
     """
 
     def __init__(
-        self, params: Iterable[nn.Parameter], lr: float = 0.3, initial: float = 0.0, eps: float = 1e-10
+        self,
+        params: Iterable[nn.Parameter],
+        lr: float = 0.3,
+        initial: float = 0.0,
+        eps: float = 1e-10,
+        widths: Sequence[int] | None = None,
     ) -> None:
         numbers(at_least=0, initial=initial)
         numbers(above=0, eps=eps)
-        super().__init__(params, {"lr": lr, "initial": initial, "eps": eps})
+        for width in widths or ():
+            positive_integers(widths=width)
+        super().__init__(params, {"lr": lr, "initial": initial, "eps": eps, "widths": sorted({*(widths or ())})})
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """See torch. Gradients are taken as they come, in bfloat16 too, and not converted before."""
@@ -68,8 +78,10 @@ class RowwiseAdagrad(Optimizer):
     def _update(self, parameter: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
         table = parameter.data if parameter.ndim > 1 else parameter.data.view(1, -1)
         state = self.state[parameter]
+        parts = stretches(table, group.get("widths", ()))
         if not state:
-            state["sum"] = torch.full((len(table),), group["initial"], dtype=table.dtype, device=table.device)
+            size = (len(table), len(parts))[: 1 if len(parts) == 1 else 2]
+            state["sum"] = torch.full(size, group["initial"], dtype=table.dtype, device=table.device)
         total: Tensor = state["sum"]
         if gradient.is_sparse:
             rows, values = gradient._indices()[0], gradient._values()
@@ -79,16 +91,28 @@ class RowwiseAdagrad(Optimizer):
                 move(table, total, *summed(rows, values.to(table.dtype)), group)
             return
         values = gradient.view_as(table).to(table.dtype)
-        total += mean_square(values)
+        total += mean_squares(values, parts)
         shape = (-1, *[1] * (table.ndim - 1))
-        table.addcdiv_(values, (total.sqrt() + group["eps"]).view(shape), value=-group["lr"])
+        for part, some in zip(parts, total.view(len(table), -1).unbind(1), strict=True):
+            table[:, part].addcdiv_(values[:, part], (some.sqrt() + group["eps"]).view(shape), value=-group["lr"])
+
+
+def stretches(table: Tensor, widths: Sequence[int]) -> list[slice]:
+    """The parts into which rows are cut; a single one, unless the table has two dimensions and is wider than that."""
+    end = table.shape[1]
+    cuts = [width for width in widths if width < end] if table.ndim == 2 else []
+    return [slice(*cut) for cut in pairwise([0, *cuts, end])]
 
 
 def move(table: Tensor, total: Tensor, rows: Tensor, values: Tensor, group: dict[str, Any]) -> None:
-    """Moves rows (N,) of the table (V, D) by their gradients (N, D), once the accumulator (V,) has them."""
-    total.index_add_(0, rows, mean_square(values))
+    """Moves rows (N,) of the table (V, D) by their gradients (N, D), once the accumulators (V,) or (V, stretches) have
+    them."""
+    parts = stretches(table, group.get("widths", ()))
+    total.index_add_(0, rows, mean_squares(values, parts))
     scale = total.index_select(0, rows).sqrt_().add_(group["eps"]).reciprocal_().mul_(-group["lr"])
-    table.index_add_(0, rows, values.mul_(scale[:, None]))
+    for part, some in zip(parts, scale.view(len(rows), -1).unbind(1), strict=True):
+        values[:, part].mul_(some[:, None])
+    table.index_add_(0, rows, values)
 
 
 def move_rows(table: Tensor, total: Tensor, rows: Tensor, values: Tensor, group: dict[str, Any]) -> None:
@@ -112,10 +136,11 @@ def move_rows(table: Tensor, total: Tensor, rows: Tensor, values: Tensor, group:
     in_parts(len(found), LEAST_ROWS, part)
 
 
-def mean_square(values: Tensor) -> Tensor:
-    """(N, ...) -> (N,)."""
-    rows = values.flatten(1)
-    return torch.linalg.vector_norm(rows, dim=1).square_().div_(rows.shape[1])
+def mean_squares(values: Tensor, parts: Sequence[slice]) -> Tensor:
+    """(N, ...) -> (N,), or (N, stretches)."""
+    found = [torch.linalg.vector_norm(some, dim=1).square_().div_(some.shape[1]) for some in
+             (values[:, part].flatten(1) for part in parts)]  # fmt: skip
+    return torch.stack(found, 1) if len(parts) > 1 else found[0]
 
 
 def summed(rows: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:

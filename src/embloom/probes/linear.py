@@ -10,6 +10,11 @@ from torch import Tensor
 
 from embloom.assembly.parameters import numbers, positive_integers
 from embloom.probes.base import Frozen, Probe
+from embloom.seeding import generator
+
+AUTO = "auto"
+PENALTIES = (1.0, 0.1, 0.01, 1e-3, 1e-4)
+HELD_OUT = 10  # one of so many samples chooses between them
 
 
 class Linear(Probe):
@@ -19,7 +24,8 @@ class Linear(Probe):
     the problem is convex, so there is nothing to tune but the penalty.
 
     Args:
-        penalty: L2 penalty on the weights, per sample.
+        penalty: L2 penalty on the weights, per sample; `auto` is the best of 1, 0.1, 0.01, 0.001 and 0.0001 for a tenth
+            of the samples that it is fitted on, which embeddings of thousands of numbers need.
         iterations: at most so many.
         layers: `embedding`, another name, a list, or `all`.
 
@@ -27,8 +33,13 @@ class Linear(Probe):
         ValueError: the penalty is negative or there are no iterations.
     """
 
-    def __init__(self, penalty: float = 1e-4, iterations: int = 200, layers: str | Sequence[str] = "embedding") -> None:
-        numbers(at_least=0, penalty=penalty)
+    def __init__(
+        self, penalty: float | str = 1e-4, iterations: int = 200, layers: str | Sequence[str] = "embedding"
+    ) -> None:
+        if penalty != AUTO:
+            if isinstance(penalty, str):
+                raise ValueError(f"penalty={penalty}: it must be a number of at least 0, or {AUTO}")
+            numbers(at_least=0, penalty=penalty)
         positive_integers(iterations=iterations)
         self.penalty, self.iterations, self.layers = penalty, iterations, layers
 
@@ -46,9 +57,26 @@ class Linear(Probe):
         mean, std = x.mean(0), x.std(0, unbiased=False)
         scale = torch.where(std > 1e-8 * std.max().clamp_min(1e-30), 1 / std.clamp_min(1e-30), torch.zeros_like(std))
         x = (x - mean) * scale
+        penalty = self.penalty if not isinstance(self.penalty, str) else self.chosen(x, y, classes)
+        return _Classifier(*self.solved(x, y, classes, penalty), mean, scale)
+
+    def chosen(self, x: Tensor, y: Tensor, classes: int) -> float:
+        """The penalty that samples left out are best for, the largest of equals."""
+        order = torch.randperm(len(x), generator=generator(0)).to(x.device)
+        held, rest = order[: len(x) // HELD_OUT], order[len(x) // HELD_OUT :]
+        right, start = [], None
+        for penalty in PENALTIES:
+            start = self.solved(x[rest], y[rest], classes, penalty, start)
+            right.append(int((F.linear(x[held], *start).argmax(1) == y[held]).sum()))
+        return PENALTIES[right.index(max(right))]
+
+    def solved(
+        self, x: Tensor, y: Tensor, classes: int, penalty: float, start: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Standardised features (N, D), labels (N,) -> weights (classes, D) and biases (classes,), begun at `start`."""
         with torch.enable_grad(), torch.inference_mode(False):
-            weight = torch.zeros(classes, x.shape[1], device=x.device, requires_grad=True)
-            bias = torch.zeros(classes, device=x.device, requires_grad=True)
+            weight, bias = start or (torch.zeros(classes, x.shape[1], device=x.device), x.new_zeros(classes))
+            weight, bias = weight.clone().requires_grad_(), bias.clone().requires_grad_()
             x, y = x.clone(), y.clone()
             solver = torch.optim.LBFGS(
                 [weight, bias], max_iter=self.iterations, tolerance_grad=1e-5, tolerance_change=1e-7,
@@ -57,12 +85,12 @@ class Linear(Probe):
 
             def closure() -> Tensor:
                 solver.zero_grad()
-                loss = F.cross_entropy(F.linear(x, weight, bias), y) + self.penalty / 2 * (weight * weight).sum()
+                loss = F.cross_entropy(F.linear(x, weight, bias), y) + penalty / 2 * (weight * weight).sum()
                 loss.backward()
                 return loss
 
             solver.step(closure)
-        return _Classifier(weight.detach(), bias.detach(), mean, scale)
+        return weight.detach(), bias.detach()
 
 
 class _Classifier:
