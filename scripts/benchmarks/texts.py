@@ -54,7 +54,7 @@ TEXTS = {  # row -> how it is trained, or probed, on labelled texts
     "bag_of_ngrams": ["experiment=bag_of_ngrams"],
     "bag_from_words": ["experiment=bag_from_words"],
     "lsa": ["experiment=lsa"],
-    "word_means": ["experiment=probe_texts", "encoder=bag_of_embeddings"],
+    "word_means": ["experiment=probe_texts", "encoder=bag_of_embeddings", "encoder.layers=100"],
     "lstm": ["experiment=probe_texts", "encoder=lstm"],
     "transformer": ["experiment=probe_texts"],
 }
