@@ -1,9 +1,9 @@
 """A few labels on a frozen embedding (`dataset.features`) against fine-tuning the same weights, and its second start.
 
-python scripts/benchmarks/features.py DATA        a folder that has mnist/
+python scripts/benchmarks/features.py DATA [--upstream simclr]        a folder that has mnist/
 
-An autoencoder learns from all images of MNIST without their classes; then a linear classifier has 100 labels, other
-ones for each seed, on its frozen embedding, and once more on an encoder that begins with its weights and learns on.
+An autoencoder, or SimCLR, learns from all images of MNIST without their classes; then a linear classifier has 100 labels,
+other ones for each seed, on its frozen embedding, and once more on an encoder that begins with its weights and learns on.
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ import sys
 import time
 from pathlib import Path
 
+UPSTREAMS = {  # its experiment -> its encoder, to begin with its weights
+    "autoencoder": ["experiment=autoencoder"],
+    "simclr": ["encoder=conv", "encoder.channels=32-64-128", "encoder.pool=max", "encoder.embedding=128"],
+}
 LABELS = 100
 ACCURACY = "test/accuracy_label"
 FEW = (
@@ -25,15 +29,18 @@ FEW = (
 )  # fmt: skip
 
 
-def run(data: Path, seeds: int, folder: Path = Path("outputs/features")) -> dict[str, float]:
-    """Trains what is not there yet, and measures: the mean accuracies, and seconds of a first and of a second start."""
+def run(
+    data: Path, seeds: int, folder: Path = Path("outputs/features"), before: str = "autoencoder", *more: str
+) -> dict[str, float]:
+    """Trains what is not there yet, the upstream with `more` overrides, and measures: the mean accuracies, and seconds
+    of a first and of a second start."""
     mnist = ("dataset=mnist", f"dataset.root={data / 'mnist'}", "dataset.download=false")
-    upstream, _ = trained(folder / "upstream", "experiment=autoencoder", *mnist, "probe=[]")
+    upstream, _ = trained(folder / "upstream", f"experiment={before}", *mnist, "probe=[]", *more)
     found: dict[str, list[float]] = {}
     for seed in range(seeds):
         draw = (*mnist, *FEW, f"seed={seed}", f"dataset.split_seed={seed}")
         built, seconds = trained(folder / f"frozen-{seed}", "encoder=identity", f"dataset.features=[{upstream}]", *draw)
-        tuned, _ = trained(folder / f"tuned-{seed}", "experiment=autoencoder", f"init_from={upstream}", *draw)
+        tuned, _ = trained(folder / f"tuned-{seed}", *UPSTREAMS[before], f"init_from={upstream}", *draw)
         for name, place in (("frozen", built), ("fine-tuned", tuned)):
             metrics = json.loads((place / "metrics.json").read_text())
             found.setdefault(name, []).append(metrics[ACCURACY])
@@ -64,8 +71,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=Path("outputs/features"), help="where the runs are kept")
-    options = parser.parse_args()
-    run(options.data, options.seeds, options.folder)
+    parser.add_argument("--upstream", choices=tuple(UPSTREAMS), default="autoencoder")
+    options, overrides = parser.parse_known_args()
+    run(options.data, options.seeds, options.folder, options.upstream, *overrides)
 
 
 if __name__ == "__main__":
