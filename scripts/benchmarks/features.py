@@ -2,8 +2,9 @@
 
 python scripts/benchmarks/features.py DATA [--upstream simclr]        a folder that has mnist/
 
-An autoencoder, or SimCLR, learns from all images of MNIST without their classes; then a linear classifier has 100 labels,
-other ones for each seed, on its frozen embedding, and once more on an encoder that begins with its weights and learns on.
+An autoencoder, or SimCLR, learns from all images of MNIST without their classes; then a linear classifier has 100
+labels, other ones for each seed, on its frozen embedding, and once more on an encoder that begins with its weights and
+learns on.
 """
 
 from __future__ import annotations
