@@ -124,3 +124,11 @@ def test_a_file_of_something_else(tmp_path: Path) -> None:
             read_pairs(tmp_path / "p.csv")
     (tmp_path / "p.csv").write_text('"a, b",c\nd\te\nf g\n')
     assert read_pairs(tmp_path / "p.csv") == [("a, b", "c"), ("d", "e"), ("f", "g")]
+
+
+def test_pairs_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"--pairs .*nope.csv: it cannot be read: No such file"):
+        read_pairs(tmp_path / "nope.csv")
+    (tmp_path / "latin.csv").write_bytes("caf\u00e9,cafe\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"latin.csv: it is no text in UTF-8"):
+        read_pairs(tmp_path / "latin.csv")

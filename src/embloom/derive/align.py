@@ -113,8 +113,10 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeError) as error:
-        raise ValueError(f"--pairs {path}: it cannot be read: {error}") from None
+    except OSError as error:
+        raise ValueError(f"--pairs {path}: it cannot be read: {error.strerror}") from None
+    except UnicodeError:
+        raise ValueError(f"--pairs {path}: it is no text in UTF-8: save it as such") from None
     found: list[tuple[str, str]] = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):

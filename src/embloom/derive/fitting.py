@@ -63,9 +63,10 @@ def ridged(one: Tensor, other: Tensor, ridge: float) -> Linear:
 
 
 def mlp(one: Tensor, other: Tensor) -> MLP:
-    """The linear map, and a small network that learns what it leaves; it stops when a tenth of the pairs, held out, are
-    met no better. The same each time."""
-    start = linear(one, other)
+    """The linear map, and a small network that learns what it leaves; it stops when a tenth of the pairs, which neither
+    was fitted to, are met no better. The same each time."""
+    first, last = halves(len(one))
+    start = linear(one[first], other[first])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         made = MLP(one.shape[1], other.shape[1], HIDDEN)
@@ -75,14 +76,12 @@ def mlp(one: Tensor, other: Tensor) -> MLP:
             made.linear.weight.copy_((start.weight * made.scale).T)
             made.linear.bias.copy_(start.offset)
             made.second.weight.zero_()
-        train(made, one, other)
+        train(made, one, other, first, last if len(last) else first)
     return made
 
 
-def train(made: MLP, one: Tensor, other: Tensor) -> None:
-    """AdamW over batches of the pairs; the best state is kept."""
-    first, last = halves(len(one))
-    last = last if len(last) else first
+def train(made: MLP, one: Tensor, other: Tensor, first: Tensor, last: Tensor) -> None:
+    """AdamW over batches of the pairs `first`; the state that is best for `last` is kept."""
     size = other[first].var().clamp_min(1e-30)
     optimizer = torch.optim.AdamW(made.parameters(), lr=RATE, weight_decay=DECAY)
     best, state, waited = float("inf"), {}, 0
