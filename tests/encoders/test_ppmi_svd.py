@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from embloom.encoders import ppmi_svd
 from embloom.encoders.ppmi_svd import PPMISVD
 
 WORDS = 30
@@ -30,13 +31,17 @@ def dense(shift: float, smoothing: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("shift", "smoothing", "exponent"), [(1, 0.75, 0.5), (1.5, 1, 1), (1, 0.5, 0)])
-def test_the_vectors_are_those_of_the_dense_matrix(shift: float, smoothing: float, exponent: float) -> None:
-    """Up to signs and turns: products of all rows are the same; whatever the batches."""
+@pytest.mark.parametrize("part", [7, ppmi_svd.PART])
+def test_the_vectors_are_those_of_the_dense_matrix(
+    shift: float, smoothing: float, exponent: float, part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to signs and turns: products of all rows are the same; whatever the batches, and what is sorted together."""
+    monkeypatch.setattr(ppmi_svd, "PART", part)
     left, values, _ = np.linalg.svd(dense(shift, smoothing))
     wanted = (left * values**exponent)[:, :6]
     encoder = PPMISVD({"token": WORDS}, 6, shift, smoothing, exponent, iterations=20)
     columns = pairs()
-    encoder.fit([{name: column[part] for name, column in columns.items()} for part in (slice(0, 150), slice(150, 400))])
+    encoder.fit([{name: column[some] for name, column in columns.items()} for some in (slice(0, 150), slice(150, 400))])
     found = encoder.tables()["embedding"].numpy()
     assert found @ found.T == pytest.approx(wanted @ wanted.T, abs=2e-4)
     assert torch.equal(encoder(torch.tensor([[3, 4]]))["embedding"], encoder.embedding[3:5][None])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 import torch
@@ -11,7 +13,10 @@ from torch import Tensor
 
 from embloom.assembly.parameters import integers, numbers, positive_integers
 from embloom.encoders.base import Encoder
-from embloom.encoders.interaction_matrix import InteractionMatrix, singular_vectors, stretch
+from embloom.encoders.interaction_matrix import InteractionMatrix, csr, singular_vectors, stretch
+
+COLUMNS = ("token", "context_token", "count")
+PART = 1 << 24  # pairs that are sorted together
 
 
 class PPMISVD(Encoder):
@@ -63,16 +68,14 @@ class PPMISVD(Encoder):
         """Computes the table from pairs `token` (B,), `context_token` (B,) that count `count` (B,); a pair may come
         several times, and its counts add up."""
         words, dim = self.embedding.shape
-        word, context, counts = added_up(batches, words)
-        total = counts.new_zeros(words).double().index_add_(0, word, counts.double())
-        contexts = counts.new_zeros(words).double().index_add_(0, context, counts.double()).pow(self.smoothing)
-        expected = total.log()[word] + (contexts / contexts.sum()).log()[context] + math.log(self.shift)
-        information = counts.double().log().sub_(expected).float()
-        kept = information > 0
-        if not kept.any():
+        pairs = Pairs.read(batches, words)
+        seen = pairs.totals(pairs.word).log()
+        contexts = pairs.totals(pairs.context).pow(self.smoothing)
+        expected = (contexts / contexts.sum()).log() + math.log(self.shift)
+        matrix = InteractionMatrix(pairs.information(seen, expected), pairs.turned().information(expected, seen))
+        if not len(matrix.by_user.values()):
             raise ValueError(f"encoder.shift={self.shift:g}: no pair stands together so often; lower it")
-        word, context, information = word[kept], context[kept], information[kept]
-        matrix = InteractionMatrix.of_entries(word, context, information, (words, words))
+        del pairs
         values, vectors = singular_vectors(matrix, dim, self.iterations)
         self.embedding.copy_(matrix.by_user @ (vectors * stretch(values, self.exponent)))
 
@@ -91,13 +94,72 @@ class PPMISVD(Encoder):
         return {"embedding": self.embedding[token]}
 
 
-def added_up(batches: Iterable[Mapping[str, Tensor]], words: int) -> tuple[Tensor, Tensor, Tensor]:
-    """All pairs, each once, by their first word and then their second: words (P,), contexts (P,), counts (P,)."""
-    pairs, counts = [], []
-    for batch in batches:
-        pairs.append(batch["token"] * words + batch["context_token"])
-        counts.append(batch["count"])
-    ordered, order = torch.cat(pairs).sort()
-    once, place = ordered.unique_consecutive(return_inverse=True)
-    total = torch.zeros(len(once), device=once.device).index_add_(0, place, torch.cat(counts)[order])
-    return once // words, once % words, total
+@dataclass(frozen=True)
+class Pairs:
+    """How often words stand together, 12 bytes a pair, in any order; a pair may be there several times.
+
+    Attributes:
+        word: (P,) int32, and `context` likewise.
+        count: (P,) float32.
+        words: how many there are.
+    """
+
+    word: Tensor
+    context: Tensor
+    count: Tensor
+    words: int
+
+    @classmethod
+    def read(cls, batches: Iterable[Mapping[str, Tensor]], words: int) -> Pairs:
+        """All of them, from batches of `token`, `context_token` and `count`."""
+        parts: list[list[Tensor]] = [[], [], []]
+        for batch in batches:
+            for part, name, kind in zip(parts, COLUMNS, (torch.int32, torch.int32, torch.float32), strict=True):
+                part.append(batch[name].to(kind))
+        found = []
+        while parts:  # one after the other, so that only one is there twice
+            found.append(torch.cat(parts.pop(0)))
+        word, context, count = found
+        return cls(word, context, count, words)
+
+    def turned(self) -> Pairs:
+        """With contexts as words."""
+        return Pairs(self.context, self.word, self.count, self.words)
+
+    def totals(self, column: Tensor) -> Tensor:
+        """(words,) float64, the counts of each word of a column."""
+        found = torch.zeros(self.words, dtype=torch.float64, device=column.device)
+        for rows, counts in zip(column.split(PART), self.count.split(PART), strict=True):
+            found.index_add_(0, rows, counts.double())
+        return found
+
+    def information(self, seen: Tensor, expected: Tensor) -> Tensor:
+        """(words, words) sparse, `log(count) - seen[word] - expected[context]` where that is above 0.
+
+        Args:
+            seen: (words,) float64.
+            expected: (words,) float64.
+        """
+        lengths = torch.zeros_like(seen, dtype=torch.long)
+        columns, values = [self.word[:0]], [self.count[:0]]
+        for first, last in self.ranges():
+            some = ((self.word >= first) & (self.word < last)).nonzero().flatten()
+            place = self.word[some].long() * self.words + self.context[some]
+            ordered, order = place.sort(stable=True)
+            once, number = ordered.unique_consecutive(return_inverse=True)
+            total = seen.new_zeros(len(once)).index_add_(0, number, self.count[some[order]].double())
+            word, context = once // self.words, once % self.words
+            found = (total.log() - (seen[word] + expected[context])).float()
+            kept = found > 0
+            lengths += torch.bincount(word[kept], minlength=self.words)
+            columns.append(context[kept].int())
+            values.append(found[kept])
+        offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+        return csr(offsets, torch.cat(columns), torch.cat(values), self.words)
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """Neighboring words that have about `PART` pairs together."""
+        ends = torch.bincount(self.word, minlength=self.words).cumsum(0)
+        steps = torch.arange(PART, int(ends[-1]) + PART, PART, device=ends.device)
+        cuts = (torch.searchsorted(ends, steps) + 1).clamp(max=self.words).unique().tolist()
+        return list(pairwise([0, *cuts]))
