@@ -147,6 +147,19 @@ def test_the_same_embedding_in_two_places(tmp_path: Path, capsys: pytest.Capture
     assert found["verdict"] == ["They are the same embedding: equal content hashes."]
 
 
+def test_the_same_vectors_in_two_formats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = torch.randn(300, 8, generator=torch.Generator().manual_seed(0))
+    first, _ = written(tmp_path / "a", "bin", rows, names(300))
+    second, _ = written(tmp_path / "b", "safetensors", rows, names(300))
+    found = told(first, second, capsys=capsys)
+    assert (found["same"], found["groups"][0]["equal"]) == (False, True)
+    assert found["verdict"] == ["The vectors of all 300 words are the same to the bit."]
+    page = tmp_path / "page.html"
+    diff([str(first), str(second), "--html", str(page)])
+    assert "what changed most" not in capsys.readouterr().out
+    assert page.stat().st_size > 1000
+
+
 def test_artifacts_by_themselves_and_damaged_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, two = (tmp_path / name for name in "ab")
     for seed, folder in enumerate((one, two)):

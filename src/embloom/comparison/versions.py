@@ -44,6 +44,7 @@ class Group:
         came: names that only the second has.
         relabelled: (N,), whose label differs.
         empty: how many rows are zero in one of both.
+        equal: all vectors are the same to the bit.
     """
 
     points: Points
@@ -54,6 +55,7 @@ class Group:
     came: list[str]
     relabelled: Tensor
     empty: int = 0
+    equal: bool = False
 
     @property
     def one_space(self) -> bool:
@@ -160,6 +162,7 @@ def group_of(points: Points, gatherer: Gatherer, runs: Sequence[Recorded], k: in
         [name for name in ordered[1] if name not in names[0]],
         points.relabelled(*places),
         int((~(one.any(1) & other.any(1))).sum()),
+        torch.equal(one, other),
     )
 
 
@@ -195,7 +198,8 @@ def verdict(found: Versions) -> list[str]:
     if not found.groups:
         return [*lines, f"They cannot be compared: there are not {FEWEST} rows or samples that both have."]
     for group in found.groups:
-        lines += [space(group, found.said), stays(group), *rows_that_differ(group)]
+        same = [f"The vectors of all {group.points.count:,} {group.points.kind} are the same to the bit."]
+        lines += [*(same if group.equal else [space(group, found.said), stays(group)]), *rows_that_differ(group)]
     return lines
 
 
@@ -288,6 +292,7 @@ def as_record(found: Versions, most: int) -> dict[str, Any]:
                 "layer": group.points.layer,
                 "rows": group.points.count,
                 "widths": list(group.widths),
+                "equal": group.equal,
                 "one_space": group.widths[0] == group.widths[1] and group.one_space,
                 **group.figures,
                 "neighbors_kept": float(group.changes.kept.mean()),

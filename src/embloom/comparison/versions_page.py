@@ -25,7 +25,7 @@ def page(found: Versions, most: int, say: Say) -> str:
     about = {
         "verdict": verdict(found),
         "names": [str(run.folder) for run in found.runs],
-        "groups": [] if found.same else [group_data(group, most) for group in found.groups],
+        "groups": [] if found.same else [group_data(group, most) for group in found.groups if not group.equal],
     }
     return whole(comparison, [], [], list(found.problems), say, {"versions": about})
 

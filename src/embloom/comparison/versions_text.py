@@ -32,7 +32,7 @@ def print_versions(found: Versions, most: int, console: Console | None = None) -
         scores = [[printable(tag), *map(score, pair), change(*pair)] for tag, *pair in found.scores]
         print_table(console, "probes and scores", ["", *ends, "change"], scores)
     for group in found.groups:
-        if not found.same:
+        if not (found.same or group.equal):
             print_group(console, group, most)
     for problem in found.problems:
         said(f"warning: {problem}", console)
