@@ -142,7 +142,9 @@ def test_what_is_wrong_is_refused_and_changes_nothing(service: tuple[Path, int],
 def test_a_string_that_is_a_path_is_a_text(service: tuple[Path, int], tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("w5 w5 w5")
     same = ask(service[1], "/encode", {"texts": [str(tmp_path / "secret.txt")]})
-    assert same[1]["vectors"] != ask(service[1], "/encode", {"texts": ["w5 w5 w5"]})[1]["vectors"]
+    known = ask(service[1], "/encode", {"texts": ["w5 w5 w5", "nothing known", "w5"]})[1]
+    assert same[1]["vectors"] != known["vectors"][:1]
+    assert known["zeros"] == [1]
 
 
 def flood(raw: socket.socket) -> None:

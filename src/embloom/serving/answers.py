@@ -101,7 +101,8 @@ class Answers:
             vectors = await self.encoding(lambda: self.encoded(kind, given, layers, asked.combine))
         if vectors.numel() > self.limits.numbers:
             raise Refused(413, f"the answer would hold more than {self.limits.numbers:,} numbers: ask for less at once")
-        about = {"content_hash": self.content_hash, "layer": layer, "count": len(vectors), "width": vectors.shape[1]}
+        about = {"content_hash": self.content_hash, "layer": layer, "count": len(vectors), "width": vectors.shape[1],
+                 "zeros": (~vectors.any(1)).nonzero().flatten().tolist()}  # fmt: skip
         return json.dumps(about)[:-1].encode() + b', "vectors": ' + written(vectors, asked.format) + b"}"
 
     async def neighbors(self, asked: NeighborsAsked) -> bytes:

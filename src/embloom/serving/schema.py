@@ -89,11 +89,13 @@ class Answer(BaseModel):
 
 
 class EncodeAnswer(Answer):
-    """Vectors, in the order of the inputs; in base64 they are little-endian float32, row after row."""
+    """Vectors, in the order of the inputs; in base64 they are little-endian float32, row after row. `zeros` are the
+    places, from 0 on, of those that are zero: nothing in the input is known."""
 
     layer: str
     count: int
     width: int
+    zeros: list[int]
     vectors: list[list[float]] | str
 
 
