@@ -268,7 +268,7 @@ def test_a_tokenizer_of_the_users_own(tmp_path: Path) -> None:
 def test_killed_run_resumes_to_the_same_bits(tmp_path: Path, cache: Path, kills: int) -> None:
     command: Any = (
         "train", *SKIPGRAM, "hydra.run.dir=run", f"dataset.cache={cache}", "dataset.batch_size=512",
-        "trainer.max_epochs=2", "trainer.log_every_n_steps=13", "callbacks.checkpoints.every_n_steps=5",
+        "trainer.max_epochs=2", "trainer.log_every_n_steps=13", "callbacks.checkpoints.every_n_steps=5", "nested=[20]",
     )  # fmt: skip
     same_after_kills(tmp_path, command, kills)
 
