@@ -47,9 +47,12 @@ def test_the_vectors_are_those_of_the_dense_matrix(
     assert torch.equal(encoder(torch.tensor([[3, 4]]))["embedding"], encoder.embedding[3:5][None])
 
 
-def test_mistakes() -> None:
-    """A shift that leaves nothing, and more dimensions than words."""
+def test_mistakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shift that leaves nothing, too little memory, and more dimensions than words."""
     with pytest.raises(ValueError, match=r"encoder\.shift=1e\+06"):
         PPMISVD({"token": WORDS}, 2, shift=1e6).fit([pairs()])
+    with monkeypatch.context() as patch, pytest.raises(ValueError, match=r"more than 400 pairs of words do not fit"):
+        patch.setattr(ppmi_svd, "bytes_available", lambda: 10_000)
+        PPMISVD({"token": WORDS}, 2).fit([pairs()])
     with pytest.raises(ValueError, match="dim=31: there are only 30 words"):
         PPMISVD({"token": WORDS}, 31)

@@ -20,6 +20,7 @@ from embloom.data.base import SPLITS, Split
 from embloom.data.batches import Order
 from embloom.data.images import ImageDataset
 from embloom.files.finding import IMAGES
+from embloom.files.memory import bytes_available
 
 SKIP = "repair or remove it, or set dataset.skip_unreadable=true"
 Sample = tuple[Path, int]
@@ -96,8 +97,7 @@ class ImageFolder(ImageDataset):
     def too_large(self) -> bool:
         """Whether all pixels together would take more than half of the free memory."""
         count = sum(len(samples) for samples in self.samples.values())
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return count * self.pixels.size > free / 2
+        return count * self.pixels.size > bytes_available() / 2
 
     def setup(self, stage: str | None = None) -> None:
         """Reads the images once; when streaming there is nothing to read yet."""

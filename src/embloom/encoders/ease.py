@@ -11,7 +11,8 @@ from embloom.assembly.parameters import numbers, positive_integers
 from embloom.encoders.interaction_matrix import InteractionMatrix, some_rows
 from embloom.encoders.ragged import owners
 from embloom.encoders.recommender import Recommender
-from embloom.encoders.symmetric_inverse import bytes_available, bytes_needed, invert
+from embloom.encoders.symmetric_inverse import bytes_needed, invert
+from embloom.files.memory import bytes_available
 
 BLOCK = 1024  # items whose weights are made at once
 

@@ -14,9 +14,11 @@ from torch import Tensor
 from embloom.assembly.parameters import integers, numbers, positive_integers
 from embloom.encoders.base import Encoder
 from embloom.encoders.interaction_matrix import InteractionMatrix, csr, singular_vectors, stretch
+from embloom.files.memory import bytes_available
 
 COLUMNS = ("token", "context_token", "count")
-PART = 1 << 24  # pairs that are sorted together
+PART = 1 << 23  # pairs that are sorted together
+ROOM = 36  # bytes a pair, with the sparse matrix and its transpose
 
 
 class PPMISVD(Encoder):
@@ -35,7 +37,8 @@ class PPMISVD(Encoder):
         iterations: of the subspace; more of them make the last vectors more exact.
 
     Raises:
-        ValueError: an option is out of range, or the vocabulary is too small.
+        ValueError: an option is out of range, or the vocabulary is too small; on `fit`, no pair stands together so
+            often, or there are too many to be held.
     """
 
     rows: ClassVar[Mapping[str, str]] = {"embedding": "token"}
@@ -111,9 +114,20 @@ class Pairs:
 
     @classmethod
     def read(cls, batches: Iterable[Mapping[str, Tensor]], words: int) -> Pairs:
-        """All of them, from batches of `token`, `context_token` and `count`."""
+        """All of them, from batches of `token`, `context_token` and `count`.
+
+        Raises:
+            ValueError: they would take more memory than there is.
+        """
         parts: list[list[Tensor]] = [[], [], []]
+        most, seen = bytes_available(), 0
         for batch in batches:
+            seen += len(batch["count"])
+            if ROOM * seen > most:
+                raise ValueError(
+                    f"encoder=ppmi_svd: more than {seen:,} pairs of words do not fit into {most / 2**30:.0f} GiB: use "
+                    "dataset.max_vocab=20000, or a larger dataset.min_count"
+                )
             for part, name, kind in zip(parts, COLUMNS, (torch.int32, torch.int32, torch.float32), strict=True):
                 part.append(batch[name].to(kind))
         found = []

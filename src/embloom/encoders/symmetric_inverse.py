@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
@@ -43,14 +40,3 @@ def invert(matrix: Tensor) -> Tensor:
 def bytes_needed(size: int) -> int:
     """What `invert` takes for a matrix of so many rows in float32, the matrix included."""
     return 4 * size * (size + 3 * min(size, PIVOTS))
-
-
-def bytes_available(device: torch.device) -> int:
-    """Memory that could be taken now."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    # sysconf does not count what caches would give back.
-    for line in Path("/proc/meminfo").read_text().splitlines() if Path("/proc/meminfo").exists() else []:
-        if line.startswith("MemAvailable:"):
-            return 1024 * int(line.split()[1])
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
