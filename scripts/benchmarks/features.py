@@ -36,6 +36,7 @@ def run(
     """Trains what is not there yet, the upstream with `more` overrides, and measures: the mean accuracies, and seconds
     of a first and of a second start."""
     mnist = ("dataset=mnist", f"dataset.root={data / 'mnist'}", "dataset.download=false")
+    folder = folder / before
     upstream, _ = trained(folder / "upstream", f"experiment={before}", *mnist, "probe=[]", *more)
     found: dict[str, list[float]] = {}
     for seed in range(seeds):

@@ -176,7 +176,8 @@ def add(table: Table, row: str, measure: Callable[[], dict[str, float]]) -> None
 
 
 def print_texts(options: argparse.Namespace, overrides: list[str]) -> None:
-    """The table of labelled texts: the accuracy of the run's own head, else of the linear probe on its best layer."""
+    """The table of labelled texts: the accuracy of the run's own head, else of the linear probe on the layer that
+    is best by that accuracy."""
     table = Table("texts", *(f"{labels:,} labels" for labels in LABELS), "s", "MB", "best layer", box=box.SIMPLE_HEAD)
     for row in chosen(options, tuple(TEXTS)):
         cells, last, layer = [], {"seconds": float("nan"), "megabytes": float("nan")}, ""
@@ -187,8 +188,9 @@ def print_texts(options: argparse.Namespace, overrides: list[str]) -> None:
                 cells.append(f"failed: {error}"[:40])
                 continue
             scores = {name: value for name, value in found.items() if name.startswith("probe/linear_label")}
-            best = "test/accuracy_label" if "test/accuracy_label" in found else max(scores, key=scores.__getitem__)
-            cells.append(f"{found[best]:.2%}")
+            best = max(scores, key=scores.__getitem__, default="")
+            best = "test/accuracy_label" if "test/accuracy_label" in found else best
+            cells.append(f"{found.get(best, float('nan')):.2%}")
             if labels == LABELS[0]:
                 last, layer = found, best.removeprefix("probe/linear_label").strip("_")
         table.add_row(row, *cells, f"{last['seconds']:.0f}", f"{last['megabytes']:.0f}", layer)
@@ -197,17 +199,17 @@ def print_texts(options: argparse.Namespace, overrides: list[str]) -> None:
 
 def text_run(row: str, labels: int, options: argparse.Namespace, overrides: list[str]) -> list[str]:
     """The overrides of a row with so many labels; what it starts from is trained first."""
-    asked = [*TEXTS[row], f"dataset.path={options.reviews}", *overrides]
+    asked = [*TEXTS[row], f"dataset.path={options.reviews}"]
     if labels != LABELS[0]:
         asked.append(f"dataset.train_size={labels}")
     source = options.folder / f"{row}-before"
     if row in BEFORE:
         limit = [f"trainer.max_steps={options.steps}"] if options.steps and row in ("lstm", "transformer") else []
-        trained(source, [*BEFORE[row], f"dataset.path={options.corpus}", "probe=[]", *limit])
+        trained(source, [*BEFORE[row], f"dataset.path={options.corpus}", "probe=[]", *limit, *overrides])
         asked.append(f"init_from={source}")
     if row in STARTS:
         asked += more(STARTS[row], labels, str(source), str(options.corpus))
-    return asked
+    return [*asked, *overrides]
 
 
 def trained(folder: Path, overrides: list[str]) -> dict[str, float]:

@@ -8,8 +8,8 @@ import torch
 from embloom.encoders.bag_of_embeddings import BagOfEmbeddings
 
 
-@pytest.mark.parametrize("layers", [5, "5"])
-def test_one_size_is_the_average_alone(layers: str | int) -> None:
+@pytest.mark.parametrize("layers", [5, "5", [5]])
+def test_one_size_is_the_average_alone(layers: str | int | list[int | str]) -> None:
     encoder = BagOfEmbeddings({"token": 7}, layers).eval()
     assert encoder.sizes == {"mean": 5, "embedding": 5}
     found = encoder(torch.tensor([1, 2, 2, 6]), torch.tensor([3, 1]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,8 @@ from torch import nn
 
 from embloom.encoders.lookup import lookup
 from embloom.encoders.sorting import sorting_order
-from embloom.optim.rowwise_adagrad import RowwiseAdagrad, summed
+from embloom.optim.rowwise_adagrad import RowwiseAdagrad, move, summed
+from embloom.training.components import optimizer_maker
 
 ROWS, WIDTH = 3000, 5
 
@@ -108,6 +111,48 @@ def test_the_way_for_gpus_sums_alike() -> None:
 def test_sorting_order_is_stable_argsort(limit: int) -> None:
     numbers = np.random.default_rng(0).integers(0, limit, 5000)
     assert (sorting_order(numbers) == numbers.argsort(kind="stable")).all()
+
+
+@pytest.mark.parametrize("widths", [None, [1]])
+def test_no_rows_are_moved_on_any_device(widths: list[int] | None) -> None:
+    empty = nn.Parameter(torch.ones(0, 2))
+    optimizer = RowwiseAdagrad([empty], widths=widths)
+    empty.grad = torch.ones(0, 2)
+    optimizer.step()
+    table, rows = torch.ones(3, 2), torch.zeros(0, dtype=torch.long)
+    move(table, torch.ones(3), *summed(rows, torch.zeros(0, 2)), optimizer.param_groups[0])
+    assert torch.equal(table, torch.ones(3, 2))
+
+
+def test_states_from_before_there_were_stretches_are_gone_on_with() -> None:
+    tables = [nn.Parameter(torch.zeros(4, 6)) for _ in range(2)]
+    old, new = RowwiseAdagrad([tables[0]]), RowwiseAdagrad([tables[1]], widths=[2])
+    for step in range(2):
+        for table, optimizer in zip(tables, (old, new), strict=True):
+            table.grad = torch.sparse_coo_tensor(torch.tensor([[1, 2]]), torch.arange(12.0).view(2, 6), (4, 6))
+            if step or optimizer is old:
+                optimizer.step()
+        if not step:
+            tables[1].data.copy_(tables[0].data)
+            saved = deepcopy(old.state_dict())
+            del saved["param_groups"][0]["widths"]
+            new.load_state_dict(saved)
+    assert torch.equal(*tables)
+
+
+def test_a_vector_is_one_row() -> None:
+    vector = nn.Parameter(torch.zeros(6))
+    optimizer = RowwiseAdagrad([vector], widths=[2])
+    vector.grad = torch.ones(6)
+    optimizer.step()
+    assert optimizer.state[vector]["sum"].shape == (1,)
+
+
+def test_nested_widths_reach_it() -> None:
+    node = {"_target_": "embloom.optim.rowwise_adagrad.RowwiseAdagrad", "lr": 0.1}
+    table = nn.Parameter(torch.zeros(2, 8))
+    assert optimizer_maker(node, [4, 2])([table]).param_groups[0]["widths"] == [2, 4]
+    assert optimizer_maker({"_target_": "torch.optim.Adam"}, [4])([table]).param_groups[0]["lr"] == 0.001
 
 
 def test_empty_gradient_moves_nothing() -> None:

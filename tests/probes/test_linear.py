@@ -93,3 +93,13 @@ def test_many_numbers_need_a_penalty_that_is_chosen() -> None:
     chosen = Linear("auto")(seen)["linear_label"]
     assert chosen > scores[0] + 0.03
     assert chosen > max(scores) - 0.03
+
+
+@pytest.mark.parametrize("count", [6, 30])
+def test_few_samples_are_not_held_back(count: int) -> None:
+    draw = torch.Generator().manual_seed(1)
+    y = torch.arange(300) % 3
+    x = torch.randn(300, 4, generator=draw) * 0.3
+    x[torch.arange(300), y] += 2
+    seen = Frozen({"embedding": x[:count], "label": y[:count]}, {"embedding": x, "label": y}, {"label": 3})
+    assert Linear("auto")(seen)["linear_label"] > Linear(1e-4)(seen)["linear_label"] - 0.02

@@ -239,7 +239,7 @@ def rows_that_differ(group: Group) -> Iterator[str]:
         if names:
             more = ", ..." if len(names) > SOME else ""
             yield f"{len(names):,} {what}: {', '.join(names[:SOME])}{more}."
-    if empty := group.empty:
+    if (empty := group.empty) and not group.equal:
         yield f"{empty:,} of the {group.points.count:,} {group.points.kind} are zero in one of both: left out above."
     if count := int(group.relabelled.sum()):
         yield f"{count:,} of the {group.points.count:,} {group.points.kind} have another label; they are listed apart."
@@ -300,7 +300,7 @@ def as_record(found: Versions, most: int) -> dict[str, Any]:
                 "median_moved": float(group.changes.moved.median()),
                 "gone": group.gone,
                 "came": group.came,
-                "changed": listed(group, most),
+                "changed": [] if group.equal else listed(group, most),
                 "relabelled": relabelled(group, group.points.count),
             }
             for group in found.groups

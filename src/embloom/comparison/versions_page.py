@@ -25,7 +25,9 @@ def page(found: Versions, most: int, say: Say) -> str:
     about = {
         "verdict": verdict(found),
         "names": [str(run.folder) for run in found.runs],
-        "groups": [] if found.same else [group_data(group, most) for group in found.groups if not group.equal],
+        "groups": []
+        if found.same
+        else [group_data(group, most) for group in found.groups if not group.equal or group.relabelled.any()],
     }
     return whole(comparison, [], [], list(found.problems), say, {"versions": about})
 

@@ -32,14 +32,16 @@ def print_versions(found: Versions, most: int, console: Console | None = None) -
         scores = [[printable(tag), *map(score, pair), change(*pair)] for tag, *pair in found.scores]
         print_table(console, "probes and scores", ["", *ends, "change"], scores)
     for group in found.groups:
-        if not (found.same or group.equal):
+        if not found.same and not group.equal:
             print_group(console, group, most)
+        if not found.same:
+            print_labels(console, group, most)
     for problem in found.problems:
         said(f"warning: {problem}", console)
 
 
 def print_group(console: Console, group: Group, most: int) -> None:
-    """How many neighbors stay, which rows changed most, and which have another label."""
+    """How many neighbors stay, and which rows changed most."""
     spread = group.spread
     top = max(spread) or 1.0
     kept = [[str(number), f"{share:.1%}", "█" * round(BAR * share / top)] for number, share in enumerate(spread)]
@@ -55,7 +57,12 @@ def print_group(console: Console, group: Group, most: int) -> None:
     median = float(group.changes.moved.median())
     title = f"what changed most of {group.points.count:,} {what} (half moved less than {median:.2f})"
     print_table(console, title, heads, [[printable(str(cell)) for cell in row] for row in rows])
+
+
+def print_labels(console: Console, group: Group, most: int) -> None:
+    """Which rows have another label."""
     if others := relabelled(group, most):
+        what = group.points.kind
         found = [[printable(row["name"]), str(row["rank"]), printable(", ".join(row["labels"]))] for row in others]
         print_table(console, f"{what} with another label", ["", "rank by change", "label"], found)
 

@@ -32,7 +32,7 @@ class BagOfEmbeddings(Encoder):
     Args:
         sizes: the dataset's; `sizes["token"]` is the size of the vocabulary.
         layers: sizes from the word vectors to the embedding, `100-2`, `100-64-2` or a list; `auto` at
-            the end is the number of classes. `100` alone: the average itself is the embedding.
+            the end is the number of classes. `100` alone: the average, after `norm`, is the embedding.
         activation: one of `ACTIVATIONS`.
         dropout: probability of dropping a number of the average or of a hidden layer.
         word_dropout: probability of dropping a word from its text in training (Iyyer et al. 2015, section 3.1).
@@ -65,8 +65,9 @@ class BagOfEmbeddings(Encoder):
         if "token" not in sizes:
             raise ValueError("encoder=bag_of_embeddings reads words: choose dataset=labelled_text")
         # A table with no layer above it: one size.
-        alone = str(layers).isdecimal() and int(str(layers)) > 0
-        widths = [int(str(layers))] if alone else widths_of(layers, labels=labels)
+        parts = [str(part) for part in layers] if isinstance(layers, (list, tuple)) else [str(layers)]
+        alone = len(parts) == 1 and parts[0].isdecimal() and int(parts[0]) > 0
+        widths = [int(parts[0])] if alone else widths_of(layers, labels=labels)
         choices(ACTIVATIONS, activation=activation)
         choices(NORMS, norm=norm)
         probabilities(dropout=dropout, word_dropout=word_dropout)

@@ -17,8 +17,9 @@ from embloom.encoders.interaction_matrix import InteractionMatrix, csr, singular
 from embloom.files.memory import bytes_available
 
 COLUMNS = ("token", "context_token", "count")
-PART = 1 << 23  # pairs that are sorted together
-ROOM = 36  # bytes a pair, with the sparse matrix and its transpose
+PART = 1 << 22  # pairs that are sorted together
+SORTING = 110  # bytes for each of those
+ROOM = 40  # bytes a pair, with the sparse matrix and its transpose
 
 
 class PPMISVD(Encoder):
@@ -123,7 +124,7 @@ class Pairs:
         most, seen = bytes_available(), 0
         for batch in batches:
             seen += len(batch["count"])
-            if ROOM * seen > most:
+            if ROOM * seen + SORTING * min(seen, PART) > most:
                 raise ValueError(
                     f"encoder=ppmi_svd: more than {seen:,} pairs of words do not fit into {most / 2**30:.0f} GiB: use "
                     "dataset.max_vocab=20000, or a larger dataset.min_count"

@@ -70,9 +70,14 @@ class NegativeSampling(nn.Module):
 
 
 def narrow(window: int | None, center: Tensor, context: Tensor, positives: Tensor) -> bool:
-    """Whether it pays to look only at the pairs that the window reaches: out of `positives` (B, C, L), on a CPU."""
+    """Whether it pays to look only at the pairs that the window reaches: out of `positives` (B, C, L), on a CPU.
+
+    With short floats there must be as many noise words; see `diagonal_pairs`.
+    """
     _, rows, columns = positives.shape
-    if window is None or center.device.type != "cpu" or context.shape[1] - rows < window:
+    if window is None or center.device.type != "cpu":
+        return False
+    if center.dtype not in (torch.float32, torch.float64) and context.shape[1] - rows < window:
         return False
     return rows == columns and rows >= NARROW * (2 * window + 1)
 

@@ -30,8 +30,8 @@ class RowwiseAdagrad(Optimizer):
         lr: learning rate.
         initial: what the accumulators begin with; more holds back the first steps of rare rows.
         eps: keeps the root from 0.
-        widths: where a row is cut into stretches with an accumulator each. Under nested losses the first numbers have
-            the gradients of several, and would hold back the last.
+        widths: where the rows of a matrix are cut into stretches with an accumulator each. Under nested losses the
+            first numbers have the gradients of several, and would hold back the last.
 
     Raises:
         ValueError: a number is out of range.
@@ -78,9 +78,9 @@ class RowwiseAdagrad(Optimizer):
     def _update(self, parameter: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
         table = parameter.data if parameter.ndim > 1 else parameter.data.view(1, -1)
         state = self.state[parameter]
-        parts = stretches(table, group.get("widths", ()))
         if not state:
-            size = (len(table), len(parts))[: 1 if len(parts) == 1 else 2]
+            count = len(stretches(table, group.get("widths", ()))) if parameter.ndim == 2 else 1
+            size = (len(table), count) if count > 1 else (len(table),)
             state["sum"] = torch.full(size, group["initial"], dtype=table.dtype, device=table.device)
         total: Tensor = state["sum"]
         if gradient.is_sparse:
@@ -91,26 +91,32 @@ class RowwiseAdagrad(Optimizer):
                 move(table, total, *summed(rows, values.to(table.dtype)), group)
             return
         values = gradient.view_as(table).to(table.dtype)
+        parts = parts_of(table, total, group)
         total += mean_squares(values, parts)
         shape = (-1, *[1] * (table.ndim - 1))
-        for part, some in zip(parts, total.view(len(table), -1).unbind(1), strict=True):
+        for part, some in zip(parts, total.view(len(table), len(parts)).unbind(1), strict=True):
             table[:, part].addcdiv_(values[:, part], (some.sqrt() + group["eps"]).view(shape), value=-group["lr"])
 
 
 def stretches(table: Tensor, widths: Sequence[int]) -> list[slice]:
-    """The parts into which rows are cut; a single one, unless the table has two dimensions and is wider than that."""
-    end = table.shape[1]
-    cuts = [width for width in widths if width < end] if table.ndim == 2 else []
-    return [slice(*cut) for cut in pairwise([0, *cuts, end])]
+    """The parts into which the rows of a matrix are cut, one where no width is less than its own."""
+    return [
+        slice(*cut) for cut in pairwise([0, *(width for width in widths if width < table.shape[1]), table.shape[1]])
+    ]
+
+
+def parts_of(table: Tensor, total: Tensor, group: dict[str, Any]) -> list[slice]:
+    """The parts that have an accumulator each."""
+    return stretches(table, group["widths"]) if total.ndim == 2 else [slice(None)]
 
 
 def move(table: Tensor, total: Tensor, rows: Tensor, values: Tensor, group: dict[str, Any]) -> None:
     """Moves rows (N,) of the table (V, D) by their gradients (N, D), once the accumulators (V,) or (V, stretches) have
     them."""
-    parts = stretches(table, group.get("widths", ()))
+    parts = parts_of(table, total, group)
     total.index_add_(0, rows, mean_squares(values, parts))
     scale = total.index_select(0, rows).sqrt_().add_(group["eps"]).reciprocal_().mul_(-group["lr"])
-    for part, some in zip(parts, scale.view(len(rows), -1).unbind(1), strict=True):
+    for part, some in zip(parts, scale.view(len(rows), len(parts)).unbind(1), strict=True):
         values[:, part].mul_(some[:, None])
     table.index_add_(0, rows, values)
 

@@ -21,7 +21,7 @@ class FewLabels(Linear):
     Args:
         count: how many labels.
         draws: how often.
-        penalty: L2 penalty on the weights, per sample; see `Linear`, as for the others.
+        penalty: L2 penalty on the weights, per sample, a number.
         iterations: at most so many.
         layers: `embedding`, another name, a list, or `all`.
 

@@ -14,7 +14,9 @@ from embloom.seeding import generator
 
 AUTO = "auto"
 PENALTIES = (1.0, 0.1, 0.01, 1e-3, 1e-4)
-HELD_OUT = 10  # one of so many samples chooses between them
+HELD_OUT = 10  # one of so many samples chooses between them,
+LEAST = 100  # but so many, or half of all
+FEWEST = 20  # among fewer nothing can be chosen
 
 
 class Linear(Probe):
@@ -25,7 +27,7 @@ class Linear(Probe):
 
     Args:
         penalty: L2 penalty on the weights, per sample; `auto` is the best of 1, 0.1, 0.01, 0.001 and 0.0001 for a tenth
-            of the samples that it is fitted on, which embeddings of thousands of numbers need.
+            of the samples that it is fitted on (at least 100, or half), which embeddings of thousands of numbers need.
         iterations: at most so many.
         layers: `embedding`, another name, a list, or `all`.
 
@@ -61,14 +63,19 @@ class Linear(Probe):
         return _Classifier(*self.solved(x, y, classes, penalty), mean, scale)
 
     def chosen(self, x: Tensor, y: Tensor, classes: int) -> float:
-        """The penalty that samples left out are best for, the largest of equals."""
+        """The penalty with which most of some samples that are left out are classified; of equals the one by which they
+        are more probable."""
+        if len(x) < FEWEST:
+            return PENALTIES[-1]
         order = torch.randperm(len(x), generator=generator(0)).to(x.device)
-        held, rest = order[: len(x) // HELD_OUT], order[len(x) // HELD_OUT :]
-        right, start = [], None
+        held, rest = order.tensor_split([max(len(x) // HELD_OUT, min(LEAST, len(x) // 2))])
+        fit, labels, asked, truth = x[rest], y[rest], x[held], y[held]
+        found, start = [], None
         for penalty in PENALTIES:
-            start = self.solved(x[rest], y[rest], classes, penalty, start)
-            right.append(int((F.linear(x[held], *start).argmax(1) == y[held]).sum()))
-        return PENALTIES[right.index(max(right))]
+            start = self.solved(fit, labels, classes, penalty, start)
+            scores = F.linear(asked, *start)
+            found.append((int((scores.argmax(1) == truth).sum()), -float(F.cross_entropy(scores, truth)), penalty))
+        return max(found)[2]
 
     def solved(
         self, x: Tensor, y: Tensor, classes: int, penalty: float, start: tuple[Tensor, Tensor] | None = None

@@ -90,7 +90,7 @@ class Answer(BaseModel):
 
 class EncodeAnswer(Answer):
     """Vectors, in the order of the inputs; in base64 they are little-endian float32, row after row. `zeros` are the
-    places, from 0 on, of those that are zero: nothing in the input is known."""
+    places, from 0 on, of those that are zero, as averages of words are where no word of the text is known."""
 
     layer: str
     count: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -98,7 +98,7 @@ def build_components(config: Mapping[str, Any], known: Mapping[str, list[str]] |
     callbacks = found.each("callbacks", config.get("callbacks"), Callback)
     probes = found.each("probe", config.get("probe"), Probe)  # type: ignore[type-abstract]
     loggers = found.each("logger", config.get("logger", BEFORE_LOGGERS), RunLogger)
-    make_optimizer = found.attempt(lambda: optimizer_maker(config["optimizer"]))
+    make_optimizer = found.attempt(lambda: optimizer_maker(config["optimizer"], config.get("nested")))
     schedule = found.attempt(lambda: build(config["scheduler"], Schedule, where="scheduler"))
     old = found.attempt(lambda: old_of(config["loss"]))
     dataset = found.attempt(lambda: build_dataset(config))
@@ -226,14 +226,14 @@ def probe_problems(probes: Mapping[str, Probe], encoder: Encoder) -> list[str]:
     return found
 
 
-def optimizer_maker(node: Mapping[str, Any]) -> Callable[[Any], Optimizer]:
-    """Parameters -> the optimizer that the node describes.
+def optimizer_maker(node: Mapping[str, Any], widths: Sequence[int] | None = None) -> Callable[[Any], Optimizer]:
+    """Parameters -> the optimizer that the node describes; one that asks for `widths` gets the nested ones.
 
     Raises:
         ValueError: the node does not fit its class.
     """
     cls = locate(node.get("_target_", ""), Optimizer, "optimizer")
-    kwargs = arguments(cls, supplied={"params": ()}, node=node, where="optimizer")
+    kwargs = arguments(cls, supplied={"params": (), "widths": widths}, node=node, where="optimizer")
     del kwargs["params"]
     kwargs = {key: tuple(value) if isinstance(value, list) else value for key, value in kwargs.items()}
     if not isinstance(kwargs.get("lr", 0.0), (int, float)) or kwargs.get("lr", 0.0) < 0:
