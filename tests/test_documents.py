@@ -36,6 +36,7 @@ BENCHMARKS = {
     "autoencoders.py": [*FEW, "dataset.val_size=30"],
     "labels.py": ["--labels", "100", "--seeds", "1", *FEW],
     "leftover.py": [],
+    "texts.py": ["--only", "one_hot,word_means", *FEW],
     "recommenders.py": ["--only", "popularity,recommender", "--seeds", "0", "trainer.max_epochs=1"],
 }
 NAMES = [path.stem for path in DOCUMENTS]

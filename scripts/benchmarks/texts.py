@@ -3,12 +3,12 @@
     python scripts/benchmarks/texts.py --corpus imdb/corpus.txt.gz --data FOLDER --reviews imdb
     python scripts/benchmarks/texts.py --corpus imdb/corpus.txt.gz --data FOLDER --only ppmi_svd,glove --glove GLOVE
     python scripts/benchmarks/texts.py --corpus imdb/corpus.txt.gz --reviews imdb --steps 3000
-    python scripts/benchmarks/texts.py memory --folder PLACE
+    python scripts/benchmarks/texts.py --memory --folder PLACE
 
 FOLDER holds word_similarity/*.txt and analogies/questions-words.txt; `--reviews` is a folder with train.csv.gz and
 test.csv.gz, labelled; what its rows start from has seen the corpus. Peers are measured in the same run: `--glove` names
 a built copy of the authors' C program, gensim its own package. What has been trained is kept in `--folder`; a row that
-fails is said, and the others go on. Other arguments are overrides of each training. `memory` writes a corpus of 170
+fails is said, and the others go on. Other arguments are overrides of each training. `--memory` writes a corpus of 170
 million words (`--words`) and prints the highest memory of counting and of training on it and on a tenth of it.
 """
 
@@ -82,7 +82,7 @@ model.wv.save_word2vec_format(sys.argv[3])
 def main() -> None:
     """Reads the arguments, trains and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=("table", "memory"), default="table")
+    parser.add_argument("--memory", action="store_true", help="measure memory instead")
     parser.add_argument("--corpus", type=Path, help="text without labels, a document a line")
     parser.add_argument("--data", type=Path, help="folder of word_similarity/ and analogies/")
     parser.add_argument("--reviews", type=Path, help="texts with labels")
@@ -93,10 +93,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=0, help="of pretraining in context; 0 is an epoch")
     parser.add_argument("--words", type=int, default=170_000_000, help="of the generated corpus")
     options, overrides = parser.parse_known_args()
-    if options.what == "table" and (not options.corpus or not (options.data or options.reviews)):
+    if not options.memory and (not options.corpus or not (options.data or options.reviews)):
         parser.error("the table needs --corpus, and --data (words), --reviews (texts) or both")
     options.folder.mkdir(parents=True, exist_ok=True)
-    if options.what == "memory":
+    if options.memory:
         memory(options, overrides)
         return
     if options.data:
