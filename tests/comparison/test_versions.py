@@ -147,6 +147,29 @@ def test_the_same_embedding_in_two_places(tmp_path: Path, capsys: pytest.Capture
     assert found["verdict"] == ["They are the same embedding: equal content hashes."]
 
 
+def test_rows_that_have_nothing_in_common_but_a_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw = torch.Generator().manual_seed(0)
+    rows = torch.randn(2000, 60, generator=draw) + 1
+    first, _ = written(tmp_path / "a", "bin", rows, names(2000))
+    second, _ = written(tmp_path / "b", "bin", rows[torch.randperm(2000, generator=draw)], names(2000))
+    found = told(first, second, capsys=capsys)
+    assert found["groups"][0]["cosine"] > 0.4
+    assert not found["groups"][0]["one_space"]
+    assert "cannot be mixed" in " ".join(found["verdict"])
+
+
+@pytest.mark.parametrize(("one", "other"), [(3, 400), (400, 3)])
+def test_a_wide_and_a_narrow_one_are_turned_in_the_space_of_the_narrow(one: int, other: int) -> None:
+    draw = torch.Generator().manual_seed(0)
+    x, y = torch.randn(500, one, generator=draw), torch.randn(500, other, generator=draw)
+    found, width = turned(x, y), max(one, other)
+    wide = [F.pad(part, (0, width - part.shape[1])) for part in (x, y)]
+    left, _, right = torch.linalg.svd((wide[0].T @ wide[1]).double())
+    torch.testing.assert_close(
+        (found * y).sum(1), (wide[0] @ (left @ right).float() * wide[1]).sum(1), atol=1e-3, rtol=0
+    )
+
+
 def test_the_same_vectors_in_two_formats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = torch.randn(300, 8, generator=torch.Generator().manual_seed(0))
     first, _ = written(tmp_path / "a", "bin", rows, names(300))

@@ -60,12 +60,20 @@ def promise(old: Tensor, new: Tensor, k: int = 10) -> dict[str, float]:
     if old.shape[1] == new.shape[1]:
         found["cosine"] = float((old * new).sum(1).mean())
         found["own_nearest"] = own_nearest(old, new, rows)
-    turn, other = turned(old, new), padded(new, old)
-    found["cosine_turned"] = float((turn * other).sum(1).mean())
-    found["own_nearest_turned"] = own_nearest(turn, other, rows)
+    turn = turned(old, new)
+    found["cosine_turned"] = float((turn * new).sum(1).mean())
+    found["own_nearest_turned"] = own_nearest(turn, new, rows)
     near = [nearest_of(table, rows, k) for table in (old, new)]
     found["neighbors_kept"] = float((near[0][:, :, None] == near[1][:, None, :]).any(2).float().mean())
     return found
+
+
+def of_others(one: Tensor, other: Tensor) -> dict[str, float]:
+    """The mean cosine of rows of one with rows drawn from the other, where both are as wide."""
+    if one.shape[1] != other.shape[1]:
+        return {}
+    drawn = torch.randperm(len(one), generator=generator(0))
+    return {"cosine_of_others": float(F.cosine_similarity(one.float(), other[drawn].float()).mean())}
 
 
 def own_nearest(old: Tensor, new: Tensor, rows: Tensor) -> float:
@@ -79,19 +87,14 @@ def turned(one: Tensor, other: Tensor) -> Tensor:
 
     Args:
         one: (N, D).
-        other: (N, E), the same rows; the narrower one is filled up with zeros.
+        other: (N, E), the same rows.
 
     Returns:
-        (N, max(D, E)).
+        (N, E): the narrower one is turned within the wider, filled up with zeros; of a wider `one` what stands where
+        the other has numbers, which is all that products with it read.
     """
-    x, y = padded(one, other), padded(other, one)
-    left, _, right = torch.linalg.svd((x.T @ y).double())
-    return x @ (left @ right).to(x)
-
-
-def padded(one: Tensor, other: Tensor) -> Tensor:
-    """Rows with zeros behind, where another embedding is wider."""
-    return F.pad(one, (0, max(0, other.shape[1] - one.shape[1])))
+    left, _, right = torch.linalg.svd((one.T @ other).double(), full_matrices=False)
+    return one @ (left @ right).to(one)
 
 
 def nearest_of(table: Tensor, rows: Tensor, k: int) -> Tensor:

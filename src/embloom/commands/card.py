@@ -70,7 +70,8 @@ def lineage_lines(folder: Path) -> Iterator[str]:
     """
     from embloom.artifact.ancestry import walked
 
-    yield f"# Lineage of {code(shown(folder))}\n"
+    yield f"# Lineage of {code(shown(folder))}"
+    yield ""
     for depth, found in walked(folder):
         place = code(shown(found.folder) if found.folder else found.path)
         line = f"{'  ' * depth}- {found.how} {place}".replace("-  ", "- ")

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from embloom.artifact.agreement import turned
 from embloom.comparison.similarity import neighbors
 
 CHUNK = 2048
@@ -99,11 +100,10 @@ def distance_moved(one: Tensor, other: Tensor, cosine: bool) -> Tensor:
         (N,), as `Changes.moved`.
     """
     x, y = scaled(one, cosine, True), scaled(other, cosine, True)
-    width = max(x.shape[1], y.shape[1])
-    x, y = F.pad(x, (0, width - x.shape[1])), F.pad(y, (0, width - y.shape[1]))
-    left, _, right = torch.linalg.svd((x.T @ y).double())
-    turned = x @ (left @ right).float()
-    return 1 - (turned * y).sum(1) if cosine else (turned - y).norm(dim=1)
+    if x.shape[1] > y.shape[1]:
+        x, y = y, x
+    x = turned(x, y)
+    return 1 - (x * y).sum(1) if cosine else (x - y).norm(dim=1)
 
 
 def scaled(vectors: Tensor, cosine: bool, centered: bool) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from embloom.artifact.agreement import promise
+from embloom.artifact.agreement import of_others, promise
 from embloom.artifact.saving import artifact_folder, read_card
 from embloom.artifact.saving import read as read_artifact
 from embloom.comparison.changes import Changes, changes, name_of, records
@@ -26,6 +26,7 @@ from embloom.comparison.table import CHANCE
 NEIGHBORS = 10
 FEWEST = 3  # rows, to speak of neighbors
 CLOSE = 0.05  # of the cosine: what a rotation may add where two embeddings lie in one space
+ABOVE = 0.5  # so much of what lies between other rows' cosine and 1 is there
 OWN = 0.8  # so many at least of the rows that lie nearest to themselves after a rotation do so without one
 NONE = "-"  # for what one version has not
 SOME = 20  # names that are listed of those that came and went
@@ -59,8 +60,12 @@ class Group:
 
     @property
     def one_space(self) -> bool:
-        """Whether the vectors, as they stand, lie as near as after the best rotation."""
+        """Whether the vectors, as they stand, lie as near as after the best rotation, and nearer than other rows: where
+        all lie to one side, a rotation may add nothing since there is nothing in common."""
         apart = self.figures["cosine_turned"] - self.figures.get("cosine", -1.0)
+        chance = self.figures.get("cosine_of_others", 0.0)
+        if self.figures.get("cosine", -1.0) - chance < ABOVE * (1 - chance):
+            return False
         own = self.figures.get("own_nearest", 0.0) >= OWN * self.figures["own_nearest_turned"]
         return apart <= CLOSE and own
 
@@ -156,7 +161,7 @@ def group_of(points: Points, gatherer: Gatherer, runs: Sequence[Recorded], k: in
     return Group(
         points,
         changes(one, other, k, points.cosine),
-        promise(one, other, k),
+        {**promise(one, other, k), **of_others(one, other)},
         (one.shape[1], other.shape[1]),
         [name for name in ordered[0] if name not in names[1]],
         [name for name in ordered[1] if name not in names[0]],
@@ -213,7 +218,8 @@ def space(group: Group, said: bool) -> str:
             f"cosine of the same {what} is {after})."
         )
     evidence = (
-        f"the mean cosine of the same {what} is {figures['cosine']:.2f} as they stand, {after}; "
+        f"the mean cosine of the same {what} is {figures['cosine']:.2f} as they stand, {after}, of others "
+        f"{figures['cosine_of_others']:.2f}; "
         f"{figures['own_nearest']:.0%} lie nearest to themselves, after it {figures['own_nearest_turned']:.0%}"
     )
     if group.one_space:

@@ -194,6 +194,7 @@ def build_loss(
         missing += Wire(cls, node.get("of"), f"loss.{name}").missing(sizes, dataset.offers)
     if missing:
         raise ValueError("\n".join(missing))
+    check_features_are_read(config, dataset, encoder)
     try:
         widths = nested(config.get("nested"), encoder.nested, encoder.sizes, encoder.cut)
         return WeightedLoss({**config["loss"], **anchor(config)}, sizes, offered, widths)
@@ -201,6 +202,22 @@ def build_loss(
         inner, _, last = str(config["encoder"].get("layers", "")).rpartition("-")
         said = str(error)
         raise ValueError(said.replace("...-", f"{inner}-") if inner and last else said) from error
+
+
+def check_features_are_read(config: Mapping[str, Any], dataset: Dataset, encoder: Encoder) -> None:
+    """Raises:
+    ValueError: neither the encoder nor a loss reads what `dataset.features` adds.
+    """
+    read = {*Wire(encoder, config["encoder"].get("of"), "encoder").source.values()}
+    for name, node in config["loss"].items():
+        cls = locate(node.get("_target_", ""), nn.Module, f"loss.{name}")
+        read |= {*Wire(cls, node.get("of"), f"loss.{name}").source.values()}
+    if dataset.added is not None and not read & dataset.added.sizes.keys():
+        columns = " and ".join(dataset.added.sizes)
+        raise ValueError(
+            f"dataset.features: nothing reads {columns}, as {type(encoder).__name__} takes other columns: choose "
+            "encoder=mlp or encoder=identity"
+        )
 
 
 def anchor(config: Mapping[str, Any]) -> dict[str, Any]:
