@@ -58,6 +58,8 @@ def test_the_walk_goes_to_the_end(family: Path, capsys: pytest.CaptureFixture[st
     assert told(family / "b" / "three") == [(i, steps[i], hashes[i], "") for i in range(3)]
     card([str(family / "b" / "three"), "--lineage"])
     lines = capsys.readouterr().out.splitlines()
+    assert (lines[0][:12], lines[1]) == ("# Lineage of", "")
+    assert lines[0].isascii()
     assert [line.index("-") for line in lines if line.lstrip().startswith("-")] == [0, 2, 4]
     assert "trained from scratch" in lines[-1]
     assert hashes[2][7:19] in lines[-1]

@@ -51,3 +51,12 @@ def test_running_text_takes_none(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="does not hold its columns in memory"):
         build_dataset(configuration("experiment=skipgram", f"++dataset.features=[{tmp_path / 'up'}]"))
+
+
+def test_what_nothing_reads_is_refused(tmp_path: Path) -> None:
+    trained(tmp_path / "up", *SMALL_DIGITS, "encoder.layers=1024-16-10")
+    from embloom.training.components import build_components
+
+    on = (*SMALL_DIGITS, "encoder=conv", f"++dataset.features=[{tmp_path / 'up'}]")
+    with pytest.raises(ValueError, match="nothing reads features, as Conv takes other columns"):
+        build_components(configuration(*on))
