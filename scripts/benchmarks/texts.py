@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch.nn.functional as F
-from labels import more
+from labels import STARTS, more
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -66,7 +66,7 @@ BEFORE = {  # row -> what it starts from, trained on the corpus
 }
 PEERS = ("glove_c", "gensim_word2vec", "gensim_fasttext")
 LABELS = (25_000, 500)
-STARTS = {"bag_of_embeddings": "from scratch", "bag_from_words": "started", "lsa": "LSA"}  # as labels.py says
+START_OF = {experiment: start for start, experiment in STARTS.items()}
 RARE, LEAST_PAIRS = 19, 10
 Pairs = list[tuple[str, str, float]]
 GENSIM = """
@@ -207,8 +207,8 @@ def text_run(row: str, labels: int, options: argparse.Namespace, overrides: list
         limit = [f"trainer.max_steps={options.steps}"] if options.steps and row in ("lstm", "transformer") else []
         trained(source, [*BEFORE[row], f"dataset.path={options.corpus}", "probe=[]", *limit, *overrides])
         asked.append(f"init_from={source}")
-    if row in STARTS:
-        asked += more(STARTS[row], labels, str(source), str(options.corpus))
+    if row in START_OF:
+        asked += more(START_OF[row], labels, str(source), str(options.corpus))
     return [*asked, *overrides]
 
 

@@ -188,13 +188,14 @@ def build_loss(
     if not config["loss"] and not encoder.computed and not (start.freeze and start.thaw_epoch is None):
         raise ValueError("there is no loss: choose one, e.g. loss=cross_entropy")
     sizes = {**dataset.sizes, **encoder.sizes, **({OLD: old.width} if old else {})}
-    missing = Wire(encoder, config["encoder"].get("of"), "encoder").missing(dataset.sizes, dataset.offers)
+    wires = [Wire(encoder, config["encoder"].get("of"), "encoder")]
+    missing = wires[0].missing(dataset.sizes, dataset.offers)
     for name, node in config["loss"].items():
-        cls = locate(node.get("_target_", ""), nn.Module, f"loss.{name}")
-        missing += Wire(cls, node.get("of"), f"loss.{name}").missing(sizes, dataset.offers)
+        wires.append(Wire(locate(node.get("_target_", ""), nn.Module, f"loss.{name}"), node.get("of"), f"loss.{name}"))
+        missing += wires[-1].missing(sizes, dataset.offers)
     if missing:
         raise ValueError("\n".join(missing))
-    check_features_are_read(config, dataset, encoder)
+    check_features_are_read(dataset, encoder, wires)
     try:
         widths = nested(config.get("nested"), encoder.nested, encoder.sizes, encoder.cut)
         return WeightedLoss({**config["loss"], **anchor(config)}, sizes, offered, widths)
@@ -204,14 +205,11 @@ def build_loss(
         raise ValueError(said.replace("...-", f"{inner}-") if inner and last else said) from error
 
 
-def check_features_are_read(config: Mapping[str, Any], dataset: Dataset, encoder: Encoder) -> None:
+def check_features_are_read(dataset: Dataset, encoder: Encoder, wires: Sequence[Wire]) -> None:
     """Raises:
     ValueError: neither the encoder nor a loss reads what `dataset.features` adds.
     """
-    read = {*Wire(encoder, config["encoder"].get("of"), "encoder").source.values()}
-    for name, node in config["loss"].items():
-        cls = locate(node.get("_target_", ""), nn.Module, f"loss.{name}")
-        read |= {*Wire(cls, node.get("of"), f"loss.{name}").source.values()}
+    read = {tensor for wire in wires for tensor in wire.source.values()}
     if dataset.added is not None and not read & dataset.added.sizes.keys():
         columns = " and ".join(dataset.added.sizes)
         raise ValueError(
