@@ -64,10 +64,7 @@ class BagOfEmbeddings(Encoder):
         super().__init__()
         if "token" not in sizes:
             raise ValueError("encoder=bag_of_embeddings reads words: choose dataset=labelled_text")
-        # A table with no layer above it: one size.
-        parts = [str(part) for part in layers] if isinstance(layers, (list, tuple)) else [str(layers)]
-        alone = len(parts) == 1 and parts[0].isdecimal() and int(parts[0]) > 0
-        widths = [int(parts[0])] if alone else widths_of(layers, labels=labels)
+        widths = widths_of(layers, labels=labels, least=1)
         choices(ACTIVATIONS, activation=activation)
         choices(NORMS, norm=norm)
         probabilities(dropout=dropout, word_dropout=word_dropout)

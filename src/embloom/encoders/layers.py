@@ -16,12 +16,12 @@ HIDDEN = 512
 MOST = 1000
 
 
-def parse_layers(layers: str | int | Sequence[int | str], key: str = "layers") -> list[int | None]:
+def parse_layers(layers: str | int | Sequence[int | str], key: str = "layers", least: int = 2) -> list[int | None]:
     """Layer sizes as people write them, `1024-512-10`, `auto-512-auto` or a list; None where one is `auto`. `auto`
     alone is `auto-512-auto`.
 
     Raises:
-        ValueError: fewer than two sizes, or one that is no positive integer.
+        ValueError: fewer than `least` sizes, or one that is no positive integer.
     """
     parts: Sequence[object] = (
         layers if isinstance(layers, Sequence) and not isinstance(layers, str) else str(layers).split("-")
@@ -34,7 +34,7 @@ def parse_layers(layers: str | int | Sequence[int | str], key: str = "layers") -
         sizes = []
     if len(sizes) > MOST:
         raise ValueError(f"{key} has {len(sizes):,} sizes: it takes at most {MOST:,}")
-    if len(sizes) < 2 or min(size if size is not None else 1 for size in sizes) < 1 or None in sizes[1:-1]:
+    if len(sizes) < least or min(size if size is not None else 1 for size in sizes) < 1 or None in sizes[1:-1]:
         raise ValueError(
             f"{key}={layers}: write two or more sizes, e.g. encoder.{key}=1024-512-10; the first and last may be auto"
         )
@@ -46,6 +46,7 @@ def widths_of(
     features: int | None = None,
     labels: Mapping[str, int] | None = None,
     key: str = "layers",
+    least: int = 2,
 ) -> list[int]:
     """Layer sizes with `auto` filled in: the first is the number of input features, the last that of classes.
 
@@ -54,11 +55,12 @@ def widths_of(
         features: numbers in an input row; None where the first size is free.
         labels: label -> number of classes, of the dataset.
         key: what the option is called.
+        least: how many sizes there must be; one is a table with no layer above it.
 
     Raises:
         ValueError: a size is none, the first is not `features`, or the dataset has no label or several.
     """
-    sizes = parse_layers(layers, key)
+    sizes = parse_layers(layers, key, least)
     if sizes[0] is None:
         sizes[0] = features
     if sizes[-1] is None:
